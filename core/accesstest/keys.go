@@ -1,0 +1,125 @@
+package accesstest
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"time"
+)
+
+// keyBits is the size of Access's keys.
+const keyBits = 2048
+
+// A key signs tokens. It never changes.
+type key struct {
+	id          string // 64 lower-case hex digits
+	private     *rsa.PrivateKey
+	public      []byte // PEM
+	certificate []byte // PEM, self-signed
+}
+
+// newKey generates a key of the team domain host.
+func newKey(host string) *key {
+	private, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		panic(fmt.Sprintf("accesstest: can't generate a key: %v", err))
+	}
+	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	if err != nil {
+		panic(fmt.Sprintf("accesstest: can't encode a public key: %v", err))
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		Subject:   pkix.Name{CommonName: host},
+		NotBefore: now.Add(-time.Hour),
+		NotAfter:  now.AddDate(1, 0, 0),
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		panic(fmt.Sprintf("accesstest: can't make a certificate: %v", err))
+	}
+	sum := sha256.Sum256(public)
+	return &key{
+		id:          hex.EncodeToString(sum[:]),
+		private:     private,
+		public:      pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
+		certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}),
+	}
+}
+
+// newKeys generates two keys at once: they are what a new team waits for.
+func newKeys(host string) (previous, current *key) {
+	other := make(chan *key, 1)
+	go func() { other <- newKey(host) }()
+	current = newKey(host)
+	return <-other, current
+}
+
+// sign returns the RS256 signature of input.
+func (k *key) sign(input []byte) []byte {
+	digest := sha256.Sum256(input)
+	signature, err := rsa.SignPKCS1v15(nil, k.private, crypto.SHA256, digest[:])
+	if err != nil {
+		panic(fmt.Sprintf("accesstest: can't sign: %v", err))
+	}
+	return signature
+}
+
+// verifies reports whether signature is k's RS256 signature of input.
+func (k *key) verifies(input, signature []byte) bool {
+	digest := sha256.Sum256(input)
+	return rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest[:], signature) == nil
+}
+
+// Rotate makes a new current key. The key that was current becomes the previous
+// one and stays published, as Access does for seven days; the one before is
+// dropped.
+func (t *Team) Rotate() {
+	// Generated outside of the lock: others go on signing meanwhile.
+	next := newKey(t.host)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.previous, t.current, t.withdrawn = t.current, next, false
+}
+
+// Withdraw stops publishing the previous key, as Access does when its seven
+// days are over. The team remembers it for [SignedByPreviousKey]. The next
+// Rotate publishes two keys again.
+func (t *Team) Withdraw() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.withdrawn = true
+}
+
+// KeyID returns the kid of the current key: 64 lower-case hex digits.
+func (t *Team) KeyID() string {
+	return t.currentKey().id
+}
+
+func (t *Team) currentKey() *key {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.current
+}
+
+func (t *Team) previousKey() *key {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.previous
+}
+
+// published returns the keys of the certs document, the current one last.
+func (t *Team) published() []*key {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.withdrawn {
+		return []*key{t.current}
+	}
+	return []*key{t.previous, t.current}
+}

@@ -1,0 +1,107 @@
+package accesstest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// What a team serves.
+const (
+	certsPath    = "/cdn-cgi/access/certs"
+	identityPath = "/cdn-cgi/access/get-identity"
+	logoutPath   = "/cdn-cgi/access/logout"
+)
+
+// A Team is an Access team: it signs tokens, publishes its keys and answers the
+// endpoints below /cdn-cgi/access/ of a team domain. It listens on loopback and
+// is an [http.Handler] as well, so that it can be mounted elsewhere or called
+// without a socket.
+//
+// Make one with [NewTeam]; the zero value is not usable. All methods are safe
+// for concurrent use.
+type Team struct {
+	// URL is where the team listens, "http://127.0.0.1:port" without a slash at
+	// the end. NewTeam sets it and nothing else does.
+	URL string
+
+	host     string // the team domain
+	mux      *http.ServeMux
+	server   *http.Server
+	served   chan struct{} // closed when the listener is
+	stranger func() *key
+	fetches  atomic.Int64
+
+	mu        sync.Mutex // mu guards the fields below.
+	current   *key
+	previous  *key
+	withdrawn bool                 // previous is no longer published
+	answer    http.Handler         // how certs requests are answered; nil lets them hang
+	hanging   []context.CancelFunc // wakes the requests that hang
+	groups    map[string][]string  // by lower-case email
+}
+
+// NewTeam starts a team of that name, with a current and a previous key. The
+// caller closes it. NewTeam panics if it can't listen on loopback.
+//
+// The name is the first label of the team domain: "acme", in upper or lower case.
+func NewTeam(name string) *Team {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(fmt.Sprintf("accesstest: can't listen on loopback: %v", err))
+	}
+	host := strings.ToLower(name) + ".cloudflareaccess.com"
+	t := &Team{
+		URL:      "http://" + listener.Addr().String(),
+		host:     host,
+		mux:      http.NewServeMux(),
+		served:   make(chan struct{}),
+		stranger: sync.OnceValue(func() *key { return newKey(host) }),
+		groups:   make(map[string][]string),
+	}
+	t.previous, t.current = newKeys(host)
+	t.Recover()
+	t.mux.HandleFunc("GET "+certsPath, t.serveCerts)
+	t.mux.HandleFunc("GET "+identityPath, t.serveIdentity)
+	t.mux.HandleFunc(logoutPath, t.serveLogout)
+	t.server = &http.Server{Handler: t}
+	go func() {
+		defer close(t.served)
+		_ = t.server.Serve(listener) // returns when Close is called, with nothing to tell
+	}()
+	return t
+}
+
+// Issuer returns the iss claim of the team's tokens,
+// "https://<name>.cloudflareaccess.com" in lower case.
+func (t *Team) Issuer() string {
+	return "https://" + t.host
+}
+
+// ServeHTTP answers what a team domain serves below /cdn-cgi/access/:
+//   - certs: the document of [Team.Certs], unless a mode like [Team.Fail] is set;
+//   - get-identity: who the token in the cookie CF_Authorization speaks of. A
+//     token that is absent, bad, expired or a service token's is answered with
+//     400 and a JSON object whose member "err" says why;
+//   - logout: expires that cookie.
+//
+// Other paths are answered with 404, and a method that certs or get-identity
+// doesn't have with 405.
+func (t *Team) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t.mux.ServeHTTP(w, r)
+}
+
+// Close stops listening and cuts every connection. It waits for no request:
+// those that hang are let go. Calling it again does nothing more.
+//
+// A closed team still signs, and ServeHTTP still answers when it is called
+// directly: certs requests with 503, as after [Team.Fail].
+func (t *Team) Close() {
+	_ = t.server.Close() // the listener's error would change nothing
+	<-t.served
+	t.Fail(http.StatusServiceUnavailable)
+}

@@ -1,0 +1,205 @@
+package accesstest_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cfaccess/cfaccess/core/accesstest"
+)
+
+// A fresh bubble's clock stands here.
+var bubbleStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func number(seconds int64) json.Number {
+	return json.Number(strconv.FormatInt(seconds, 10))
+}
+
+func TestSignUser(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	synctest.Test(t, func(t *testing.T) {
+		token := parse(t, team.SignUser(aud, email))
+		expectHeader(t, token, map[string]any{"alg": "RS256", "kid": team.KeyID(), "typ": "JWT"})
+		if err := token.verify(parseDocument(t, team.Certs())); err != nil {
+			t.Error(err)
+		}
+		for name, pattern := range map[string]string{
+			"identity_nonce": `^[0-9A-Za-z]{16}$`,
+			"sub":            `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`,
+		} {
+			if value, ok := token.claims[name].(string); !ok || !regexp.MustCompile(pattern).MatchString(value) {
+				t.Errorf("%s is %v, want %s", name, token.claims[name], pattern)
+			}
+			delete(token.claims, name)
+		}
+		expectClaims(t, token, map[string]any{
+			"aud":     []any{aud},
+			"email":   email,
+			"exp":     number(bubbleStart.Unix() + 24*60*60),
+			"iat":     number(bubbleStart.Unix()),
+			"nbf":     number(bubbleStart.Unix()),
+			"iss":     "https://acme.cloudflareaccess.com",
+			"type":    "app",
+			"country": "US",
+		})
+	})
+}
+
+func TestSignService(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	synctest.Test(t, func(t *testing.T) {
+		token := parse(t, team.SignService(aud, clientID))
+		expectHeader(t, token, map[string]any{"alg": "RS256", "kid": team.KeyID(), "typ": "JWT"})
+		if err := token.verify(parseDocument(t, team.Certs())); err != nil {
+			t.Error(err)
+		}
+		expectClaims(t, token, map[string]any{
+			"type":        "app",
+			"aud":         []any{aud},
+			"exp":         number(bubbleStart.Unix() + 24*60*60),
+			"iss":         "https://acme.cloudflareaccess.com",
+			"common_name": clientID,
+			"iat":         number(bubbleStart.Unix()),
+			"sub":         "",
+		})
+	})
+}
+
+// The names once more, in one list each, to compare with Cloudflare's page.
+func TestClaimNames(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	for name, test := range map[string]struct {
+		token string
+		want  []string
+	}{
+		"user": {team.SignUser(aud, email), []string{
+			"aud", "country", "email", "exp", "iat", "identity_nonce", "iss", "nbf", "sub", "type",
+		}},
+		"service": {team.SignService(aud, clientID), []string{
+			"aud", "common_name", "exp", "iat", "iss", "sub", "type",
+		}},
+	} {
+		if got := names(parse(t, test.token).claims); !slices.Equal(got, test.want) {
+			t.Errorf("%s: claims are %q, want %q", name, got, test.want)
+		}
+	}
+	if size := len(team.SignUser(aud, email)); size < 800 || size > 1000 {
+		t.Errorf("a user's token has %d bytes, want about 900", size)
+	}
+}
+
+func TestSubject(t *testing.T) {
+	t.Parallel()
+	team, other := newTeam(t), accesstest.NewTeam("umbrella")
+	defer other.Close()
+	subject := func(team *accesstest.Team, email string) any {
+		return parse(t, team.SignUser(aud, email)).claims["sub"]
+	}
+	ada := subject(team, email)
+	for name, test := range map[string]struct {
+		got  any
+		same bool
+	}{
+		"the same person":            {subject(team, email), true},
+		"in upper case":              {subject(team, strings.ToUpper(email)), true},
+		"in a team of the same name": {subject(newTeam(t), email), true},
+		"another person":             {subject(team, "bob@example.com"), false},
+		"another team":               {subject(other, email), false},
+	} {
+		if (test.got == ada) != test.same {
+			t.Errorf("%s: sub is %v, and Ada's is %v", name, test.got, ada)
+		}
+	}
+	team.Rotate()
+	if got := subject(team, email); got != ada {
+		t.Errorf("after a rotation: sub is %v, want %v", got, ada)
+	}
+}
+
+func TestNonceDiffers(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	first, second := parse(t, team.SignUser(aud, email)), parse(t, team.SignUser(aud, email))
+	if first.claims["identity_nonce"] == second.claims["identity_nonce"] {
+		t.Error("two sessions have the same identity_nonce")
+	}
+}
+
+func TestSign(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	published := parseDocument(t, team.Certs())
+	for name, claims := range map[string]map[string]any{
+		"nil":   nil,
+		"empty": {},
+		"some":  {"iss": "https://elsewhere.example", "aud": aud, "custom": map[string]any{"team": "red"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token := parse(t, team.Sign(claims))
+			if err := token.verify(published); err != nil {
+				t.Error(err)
+			}
+			if claims == nil {
+				claims = map[string]any{}
+			}
+			expectClaims(t, token, claims)
+		})
+	}
+}
+
+func TestSignLeavesItsArgumentAlone(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	claims := map[string]any{"a": "b"}
+	token := parse(t, team.Sign(claims, accesstest.WithClaim("c", "d"), accesstest.WithoutClaim("a")))
+	expectClaims(t, token, map[string]any{"c": "d"})
+	if want := (map[string]any{"a": "b"}); !reflect.DeepEqual(claims, want) {
+		t.Errorf("Sign changed the map to %v", claims)
+	}
+	expectClaims(t, parse(t, team.Sign(nil, accesstest.WithClaim("c", "d"))), map[string]any{"c": "d"})
+}
+
+func TestSignUnmarshallable(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	for name, test := range map[string]struct {
+		sign func()
+		want string
+	}{
+		"claim": {
+			func() { team.SignUser(aud, email, accesstest.WithClaim("exp", make(chan int))) },
+			"accesstest: can't marshal the claims: json: unsupported type: chan int",
+		},
+		"header": {
+			func() { team.SignService(aud, clientID, accesstest.WithHeader("kid", func() {})) },
+			"accesstest: can't marshal the header: json: unsupported type: func()",
+		},
+	} {
+		if got := panicOf(test.sign); got != test.want {
+			t.Errorf("%s: panics with %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+func expectHeader(t *testing.T, token parsedToken, want map[string]any) {
+	t.Helper()
+	if !reflect.DeepEqual(token.header, want) {
+		t.Errorf("header is %v, want %v", token.header, want)
+	}
+}
+
+func expectClaims(t *testing.T, token parsedToken, want map[string]any) {
+	t.Helper()
+	if !reflect.DeepEqual(token.claims, want) {
+		t.Errorf("claims are %v, want %v", token.claims, want)
+	}
+}
