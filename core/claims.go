@@ -1,0 +1,80 @@
+package core
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Claims are what a verified token says of its owner. They are shared by every
+// request of a session, so they are read-only: change a copy. Claims that a
+// [Verifier] returned are safe for concurrent use as long as nobody does.
+//
+// The fields are those of Cloudflare's application token; one that the token
+// lacks is zero. A test may make its own Claims and put them into a context
+// with [NewContext].
+type Claims struct {
+	jwt.RegisteredClaims
+	// Type is "app", or empty where the token doesn't say.
+	Type string `json:"type,omitempty"`
+	// Email is the person's address as the identity provider gave it. Empty
+	// for a service token.
+	Email string `json:"email,omitempty"`
+	// CommonName is the Client ID of a service token.
+	CommonName string `json:"common_name,omitempty"`
+	// IdentityNonce is the key to the person's full identity at Access.
+	IdentityNonce string `json:"identity_nonce,omitempty"`
+	// Country is where the person logged in from, in two letters (ISO 3166-1).
+	Country string `json:"country,omitempty"`
+	// Custom holds the SAML attributes or OIDC claims that the identity
+	// provider is set up to pass on. Nil where there are none.
+	Custom map[string]any `json:"custom,omitempty"`
+
+	// A pointer, because package fmt follows none inside a struct: %+v of
+	// Claims prints an address where it would print the token.
+	token *string
+}
+
+// IsService reports whether the caller is a service token rather than a
+// person: it has a common name, and neither email nor subject.
+func (c *Claims) IsService() bool {
+	return c.CommonName != "" && c.Email == "" && c.Subject == ""
+}
+
+// isUser reports whether the caller is a person.
+func (c *Claims) isUser() bool {
+	return c.Email != "" || c.Subject != ""
+}
+
+// Token returns the token as it was received, for calls on the caller's
+// behalf. It is a credential. It is never printed, logged or marshalled with
+// the claims. Empty if the claims don't come from a [Verifier].
+func (c *Claims) Token() string {
+	if c.token == nil {
+		return ""
+	}
+	return *c.token
+}
+
+// Decode decodes the token's whole payload into dst, as json.Unmarshal would:
+// for claims that have no field here. It fails if dst doesn't fit the payload,
+// or if the claims don't come from a [Verifier].
+func (c *Claims) Decode(dst any) error {
+	if c.token == nil {
+		return errors.New("cfaccess: claims without a token can't be decoded")
+	}
+	_, rest, _ := strings.Cut(*c.token, ".")
+	segment, _, _ := strings.Cut(rest, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(segment)
+	if err != nil {
+		return fmt.Errorf("cfaccess: decode claims: %w", err)
+	}
+	if err := json.Unmarshal(payload, dst); err != nil {
+		return fmt.Errorf("cfaccess: decode claims: %w", err)
+	}
+	return nil
+}

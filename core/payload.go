@@ -1,0 +1,95 @@
+package core
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// payload is the claims set on its way from JSON to Claims. golang-jwt decodes
+// into it and asks it for what it checks.
+type payload struct {
+	misspelled
+	Claims
+	// These stand before the fields of jwt.RegisteredClaims, which would take
+	// a date that is a string.
+	ExpiresAt numericDate `json:"exp"`
+	NotBefore numericDate `json:"nbf"`
+	IssuedAt  numericDate `json:"iat"`
+}
+
+func (p *payload) GetExpirationTime() (*jwt.NumericDate, error) { return p.ExpiresAt.date, nil }
+func (p *payload) GetNotBefore() (*jwt.NumericDate, error)      { return p.NotBefore.date, nil }
+func (p *payload) GetIssuedAt() (*jwt.NumericDate, error)       { return p.IssuedAt.date, nil }
+
+// Validate is called by golang-jwt after its own checks of the claims.
+func (p *payload) Validate() error {
+	if p.Claims.Type != "app" && p.Claims.Type != "" {
+		return tokenTypeError(p.Claims.Type)
+	}
+	return nil
+}
+
+type tokenTypeError string
+
+func (e tokenTypeError) Error() string {
+	return fmt.Sprintf("type is %.20q, not app", string(e))
+}
+
+// claims returns what is left for the caller once token has verified.
+func (p *payload) claims(token string) *Claims {
+	c := p.Claims
+	c.RegisteredClaims.ExpiresAt = p.ExpiresAt.date
+	c.RegisteredClaims.NotBefore = p.NotBefore.date
+	c.RegisteredClaims.IssuedAt = p.IssuedAt.date
+	c.token = &token
+	return &c
+}
+
+// numericDate is a NumericDate of RFC 7519 section 2: seconds since 1970 as a
+// JSON number. Absent and null leave it nil.
+type numericDate struct{ date *jwt.NumericDate }
+
+// latestDate is the end of the year 9999. A date after it is a mistake, and
+// past the range of time.Time sums would wrap around.
+const latestDate = 253402300799
+
+func (d *numericDate) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
+	seconds, err := strconv.ParseFloat(string(b), 64)
+	if err != nil || math.Abs(seconds) > latestDate {
+		return fmt.Errorf("%.20q is not a date in seconds since 1970", b)
+	}
+	whole, fraction := math.Modf(seconds)
+	d.date = &jwt.NumericDate{Time: time.Unix(int64(whole), int64(fraction*1e9))}
+	return nil
+}
+
+// misspelled takes the members whose names differ from a claim's in case only.
+// RFC 7519 section 4 compares names exactly; encoding/json takes any case,
+// unless another field has that name too. Among several it prefers the exact
+// name, then the first field, so these come first.
+type misspelled struct {
+	Issuer        ignored `json:"ISS"`
+	Subject       ignored `json:"SUB"`
+	Audience      ignored `json:"AUD"`
+	ExpiresAt     ignored `json:"EXP"`
+	NotBefore     ignored `json:"NBF"`
+	IssuedAt      ignored `json:"IAT"`
+	ID            ignored `json:"JTI"`
+	Type          ignored `json:"TYPE"`
+	Email         ignored `json:"EMAIL"`
+	CommonName    ignored `json:"COMMON_NAME"`
+	IdentityNonce ignored `json:"IDENTITY_NONCE"`
+	Country       ignored `json:"COUNTRY"`
+	Custom        ignored `json:"CUSTOM"`
+}
+
+type ignored struct{}
+
+func (*ignored) UnmarshalJSON([]byte) error { return nil }
