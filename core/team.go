@@ -1,0 +1,72 @@
+package core
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+const accessDomain = "cloudflareaccess.com"
+
+// parseTeam returns the issuer of the team that s names, in any of the forms
+// that people paste. An issuer is the team domain as an https URL without a
+// trailing slash.
+func parseTeam(s string) (issuer string, err error) {
+	host := strings.ToLower(strings.TrimSpace(s))
+	host = strings.TrimPrefix(host, "https://")
+	host = strings.TrimSuffix(host, "/")
+
+	name, isDomain := strings.CutSuffix(host, "."+accessDomain)
+	if isDomain {
+		name = strings.TrimSuffix(name, ".fed")
+	} else {
+		host += "." + accessDomain
+	}
+	if !isLabel(name) {
+		return "", fmt.Errorf("%q is not a team: want a name such as acme, or its domain such as https://acme.%s", s, accessDomain)
+	}
+	return "https://" + host, nil
+}
+
+// isLabel reports whether s, in lower case, can be one label of a domain name:
+// letters, digits and inner hyphens, 63 at most (RFC 1123 section 2.1).
+func isLabel(s string) bool {
+	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// parseEndpoint checks a Config.Endpoint and returns it without a trailing
+// slash. Keys that come over plain http could be anybody's, so that is for
+// tests on this machine.
+func parseEndpoint(s string) (string, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case u.Host == "" || u.Hostname() == "":
+		return "", fmt.Errorf("%q is not an absolute URL", s)
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", fmt.Errorf("%q: user, query and fragment have no place here", u.Redacted())
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return strings.TrimRight(u.String(), "/"), nil
+	default:
+		return "", fmt.Errorf("%q: want https, or http on loopback", s)
+	}
+}
+
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback()
+}
