@@ -1,0 +1,166 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// AllOf allows if every policy does, in order, and refuses for the first one
+// that refuses. With no argument it allows. It panics if a policy is nil.
+func AllOf(policies ...Policy) Policy {
+	policies = mustPolicies("AllOf", policies)
+	return func(ctx context.Context, c *Claims) error {
+		for _, policy := range policies {
+			if err := policy(ctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// AnyOf allows if one of the policies does, asked in order. With no argument it
+// refuses. It panics if a policy is nil.
+func AnyOf(policies ...Policy) Policy {
+	policies = mustPolicies("AnyOf", policies)
+	return func(ctx context.Context, c *Claims) error {
+		refusals := make([]error, 0, len(policies))
+		for _, policy := range policies {
+			err := policy(ctx, c)
+			if err == nil {
+				return nil
+			}
+			refusals = append(refusals, err)
+		}
+		return fmt.Errorf("none of %d policies allows: %w", len(policies), errors.Join(refusals...))
+	}
+}
+
+// Not allows if policy refuses. A policy that could not decide because ctx
+// ended does not count as refusing; other failures can't be told from a
+// refusal, so don't negate a policy that can fail. It panics if policy is nil.
+func Not(policy Policy) Policy {
+	mustPolicies("Not", []Policy{policy})
+	return func(ctx context.Context, c *Claims) error {
+		if policy(ctx, c) == nil {
+			return errors.New("a negated policy allows")
+		}
+		return ctx.Err()
+	}
+}
+
+// Users allows people, as opposed to service tokens. Given subjects (sub
+// claims, Access's ids of people), only those.
+func Users(subjects ...string) Policy {
+	subjects = slices.Clone(subjects)
+	return func(_ context.Context, c *Claims) error {
+		if !c.isUser() {
+			return errors.New("not a person")
+		}
+		return listed("subject", c.Subject, subjects, len(subjects) == 0)
+	}
+}
+
+// Services allows service tokens, as [Claims.IsService] tells them. Given
+// Client IDs (common_name claims), only those.
+func Services(clientIDs ...string) Policy {
+	clientIDs = slices.Clone(clientIDs)
+	return func(_ context.Context, c *Claims) error {
+		if !c.IsService() {
+			return errors.New("not a service token")
+		}
+		return listed("client id", c.CommonName, clientIDs, len(clientIDs) == 0)
+	}
+}
+
+// Emails allows people with one of these addresses. The case of ASCII letters
+// is ignored, as Access's own policies do. With no argument it refuses.
+func Emails(addresses ...string) Policy {
+	addresses = foldAll(addresses)
+	return func(_ context.Context, c *Claims) error {
+		return listed("email", fold(c.Email), addresses, false)
+	}
+}
+
+// EmailDomains allows people whose address is at one of these domains, such as
+// "example.com"; a subdomain is another domain. The case of ASCII letters is
+// ignored. With no argument it refuses.
+func EmailDomains(domains ...string) Policy {
+	domains = foldAll(domains)
+	for i, domain := range domains {
+		domains[i] = strings.TrimPrefix(domain, "@")
+	}
+	return func(_ context.Context, c *Claims) error {
+		// The last @ ends the local part: RFC 5321 section 4.1.2 lets a quoted
+		// one contain others.
+		at := strings.LastIndexByte(c.Email, '@')
+		return listed("email domain", fold(c.Email[at+1:]), domains, false)
+	}
+}
+
+// Countries allows callers who logged in from one of these countries, in two
+// letters (ISO 3166-1) of any case. A caller whose token names no country, as
+// a service token does, is refused. With no argument it refuses.
+func Countries(codes ...string) Policy {
+	codes = foldAll(codes)
+	return func(_ context.Context, c *Claims) error {
+		return listed("country", fold(c.Country), codes, false)
+	}
+}
+
+// Audience allows callers whose token is for one of these AUD tags: for a
+// route of one application where the [Verifier] accepts several. With no
+// argument it refuses.
+func Audience(tags ...string) Policy {
+	tags = slices.Clone(tags)
+	return func(_ context.Context, c *Claims) error {
+		for _, tag := range c.Audience {
+			if slices.Contains(tags, tag) {
+				return nil
+			}
+		}
+		return fmt.Errorf("audience %q is not among those listed", []string(c.Audience))
+	}
+}
+
+// listed returns an error unless value is in the list, or any value will do.
+// An empty value is in no list: it is a claim that the token doesn't have.
+func listed(what, value string, list []string, anything bool) error {
+	if anything || value != "" && slices.Contains(list, value) {
+		return nil
+	}
+	return fmt.Errorf("%s %q is not among those listed", what, value)
+}
+
+// fold lowers ASCII letters only: to strings.EqualFold and strings.ToLower the
+// Kelvin sign is a k, which makes two mailboxes one.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+func foldAll(list []string) []string {
+	folded := make([]string, len(list))
+	for i, s := range list {
+		folded[i] = fold(s)
+	}
+	return folded
+}
+
+// mustPolicies returns a copy of policies. A nil one is a mistake in the
+// program; better found at start than taken for "allow".
+func mustPolicies(caller string, policies []Policy) []Policy {
+	for i, policy := range policies {
+		if policy == nil {
+			panic(fmt.Sprintf("cfaccess: %s: policy %d is nil", caller, i))
+		}
+	}
+	return slices.Clone(policies)
+}

@@ -1,0 +1,149 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// certsPath is where a team publishes its keys.
+const certsPath = "/cdn-cgi/access/certs"
+
+// A Verifier decides whether a token is good. Make one with [New] for the life
+// of the process. It is safe for concurrent use. It needs no closing: it owns
+// no goroutine but a fetch under way.
+type Verifier struct {
+	issuer string
+	leeway time.Duration
+	logger *slog.Logger
+	hooks  Hooks
+	keys   *keys
+	memory *memory
+	parser *jwt.Parser
+}
+
+// New returns a Verifier for the tokens that cfg describes, or an error that
+// names the field with a bad value. It does no network I/O: the keys are
+// fetched when they are first needed, or by [Verifier.Refresh].
+func New(cfg Config) (*Verifier, error) {
+	issuer, err := parseTeam(cfg.Team)
+	if err != nil {
+		return nil, fmt.Errorf("cfaccess: Config.Team: %w", err)
+	}
+	endpoint := issuer
+	if cfg.Endpoint != "" {
+		if endpoint, err = parseEndpoint(cfg.Endpoint); err != nil {
+			return nil, fmt.Errorf("cfaccess: Config.Endpoint: %w", err)
+		}
+	}
+	if cfg, err = cfg.resolve(); err != nil {
+		return nil, err
+	}
+	memory, err := newMemory(cfg.TokenCacheSize)
+	if err != nil {
+		return nil, err
+	}
+	v := &Verifier{
+		issuer: issuer,
+		leeway: cfg.Leeway,
+		logger: cfg.Logger,
+		hooks:  cfg.Hooks,
+		memory: memory,
+		parser: newParser(issuer, cfg.Audiences, cfg.Leeway),
+	}
+	v.keys = newKeys(cfg, func(ctx context.Context, last *keySet) (*keySet, error) {
+		return fetchCerts(ctx, cfg.HTTPClient, endpoint+certsPath, last)
+	}, v.fetched)
+	return v, nil
+}
+
+// Issuer returns the issuer that tokens must name: the team's URL without a
+// trailing slash, such as "https://acme.cloudflareaccess.com".
+func (v *Verifier) Issuer() string { return v.issuer }
+
+// Refresh fetches the team's keys now, or waits for a fetch that is under way.
+// Call it at start to find a mistyped team before the first user does. The
+// error matches ErrKeysUnavailable, and its text says what failed; keys that
+// were fetched before stay in use.
+func (v *Verifier) Refresh(ctx context.Context) error {
+	if err := v.keys.refresh(ctx); err != nil {
+		return &issuedError{err, v.issuer}
+	}
+	return nil
+}
+
+// Verify returns the claims of a good token: signed with a key that the team
+// publishes, by this issuer, for one of the audiences, of type "app", and in
+// its time. It does not keep the memory behind token.
+//
+// It waits for a fetch of the keys only if it can't do without, and then
+// FetchTimeout at most. If ctx ends first, the error matches ctx.Err() and
+// ErrKeysUnavailable. Every error but ErrNoToken and ErrForbidden may occur.
+func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
+	arrived := time.Now()
+	claims, isRemembered, err := v.verify(ctx, token, arrived)
+	if err != nil {
+		err = v.refused(ctx, err)
+	}
+	if v.hooks.Verified != nil {
+		v.hooks.Verified(ctx, Verification{claims, err, isRemembered, time.Since(arrived)})
+	}
+	return claims, err
+}
+
+func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) (_ *Claims, isRemembered bool, err error) {
+	known := v.memory.find(token)
+	var keyID string
+	if known != nil {
+		keyID = known.keyID
+	} else if keyID, err = inspect(token); err != nil {
+		return nil, false, err
+	}
+
+	set, err := v.keys.find(ctx, keyID, arrived)
+	if err != nil {
+		return nil, false, err
+	}
+	// A key of the same id may have taken the place of the one that verified
+	// the token; then it must verify anew.
+	if known != nil && set.public[keyID] == known.key {
+		if err := known.check(arrived); err != nil {
+			v.memory.forget(token)
+			return nil, true, err
+		}
+		return known.claims, true, nil
+	}
+
+	// From here on the token is kept: in the claims, in the memory.
+	token = strings.Clone(token)
+	claims, err := v.parse(token, set)
+	if err != nil {
+		return nil, false, err
+	}
+	v.memory.put(token, newRemembered(claims, keyID, set.public[keyID], v.leeway))
+	return claims, false, nil
+}
+
+// refused logs err and returns it as it leaves the verifier.
+func (v *Verifier) refused(ctx context.Context, err error) error {
+	// LogAttrs checks too, but its arguments cost memory by then.
+	if v.logger.Enabled(ctx, slog.LevelDebug) {
+		v.logger.LogAttrs(ctx, slog.LevelDebug, "cfaccess: refused", slog.Any("error", err))
+	}
+	return &issuedError{err, v.issuer}
+}
+
+// fetched logs and reports a fetch.
+func (v *Verifier) fetched(e Fetch, due time.Time) {
+	if e.Err != nil {
+		v.logger.LogAttrs(context.Background(), slog.LevelWarn, "cfaccess: fetching keys failed",
+			slog.String("reason", e.Reason), slog.Any("error", e.Err), slog.Time("retry", due))
+	}
+	if v.hooks.Fetched != nil {
+		v.hooks.Fetched(context.Background(), e)
+	}
+}
