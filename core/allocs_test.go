@@ -1,0 +1,42 @@
+package core_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/cfaccess/cfaccess/core"
+)
+
+func isOne(err, want error) bool { return errors.Is(err, want) }
+
+// A remembered token costs no allocation, from the header to the decision.
+func TestAllocationsOfARememberedToken(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	team := newTeam(t)
+	v := newVerifier(t, team, quiet)
+	token := team.SignUser(testAudience, "ada@example.com")
+	headers := http.Header{core.TokenHeader: {token}}
+	rule := core.Rule{Policy: core.AllOf(core.Users(), core.Audience(testAudience))}
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func() error{
+		"Verify":       func() error { _, err := v.Verify(t.Context(), token); return err },
+		"Authenticate": func() error { _, err := v.Authenticate(t.Context(), headers); return err },
+		"Admit":        func() error { _, err := v.Admit(t.Context(), headers, rule); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			allocations := testing.AllocsPerRun(1000, func() {
+				if err := call(); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if allocations != 0 {
+				t.Errorf("%v allocations", allocations)
+			}
+		})
+	}
+}
