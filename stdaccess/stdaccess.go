@@ -1,0 +1,95 @@
+// Package stdaccess puts Cloudflare Access in front of a net/http handler, and
+// so of anything that takes func(http.Handler) http.Handler: http.ServeMux,
+// chi, gorilla.
+//
+//	protect := stdaccess.New(verifier)
+//	mux.Handle("/", protect(app))
+//
+// Wrap handlers, rather than compare paths: a mux decodes the path before it
+// matches, so /%61dmin is /admin.
+package stdaccess
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/cfaccess/cfaccess/core"
+)
+
+// Config changes what [New] does. The zero value refuses every request without
+// a good token and lets every verified caller pass.
+type Config struct {
+	// Rule says which callers pass.
+	core.Rule
+	// Skipper, if set, names the requests that pass unexamined: preflights,
+	// health checks. They get no claims, and a forged email header is removed.
+	Skipper func(*http.Request) bool
+	// ErrorHandler, if set, answers the requests that New or a Require behind
+	// it refuses. core.Refuse turns the error into the default answer.
+	ErrorHandler func(http.ResponseWriter, *http.Request, error)
+}
+
+// New returns the middleware that lets only those callers reach the handler
+// whom v and the Config admit. The handler finds their claims with [Claims],
+// and the verified email in the header core.EmailHeader. The ResponseWriter is
+// passed on as it is. Of several Configs the first counts. New panics if v is
+// nil.
+func New(v *core.Verifier, config ...Config) func(http.Handler) http.Handler {
+	if v == nil {
+		panic("stdaccess: New: the Verifier is nil")
+	}
+	var cfg Config
+	if len(config) > 0 {
+		cfg = config[0]
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if cfg.ErrorHandler != nil {
+				r = r.WithContext(context.WithValue(r.Context(), errorHandlerKey{}, cfg.ErrorHandler))
+			}
+			if cfg.Skipper != nil && cfg.Skipper(r) {
+				next.ServeHTTP(w, core.Forward(r, nil))
+				return
+			}
+			claims, err := v.Admit(r.Context(), r.Header, cfg.Rule)
+			if err != nil {
+				refuse(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, core.Forward(r, claims))
+		})
+	}
+}
+
+// Require returns the middleware, for a handler behind [New], that lets only
+// those callers pass whom every policy allows. Without New before it, and for
+// an anonymous caller, it answers 401. It panics if a policy is nil.
+func Require(policies ...core.Policy) func(http.Handler) http.Handler {
+	policy := core.AllOf(policies...)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := core.Require(r.Context(), policy); err != nil {
+				refuse(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// Claims returns the claims of the request's caller, or false if nobody was
+// verified: see [core.FromContext].
+func Claims(r *http.Request) (*core.Claims, bool) {
+	return core.FromContext(r.Context())
+}
+
+// errorHandlerKey is where New leaves its ErrorHandler for Require.
+type errorHandlerKey struct{}
+
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if handle, ok := r.Context().Value(errorHandlerKey{}).(func(http.ResponseWriter, *http.Request, error)); ok {
+		handle(w, r, err)
+		return
+	}
+	core.Refuse(err).ServeHTTP(w, r)
+}
