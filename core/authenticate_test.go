@@ -140,6 +140,10 @@ func TestRefusalsAreLoggedOnce(t *testing.T) {
 		"forbidden":   {http.Header{core.TokenHeader: {token}}, core.Rule{Policy: core.Services()}, 1},
 		"good":        {http.Header{core.TokenHeader: {token}}, core.Rule{}, 0},
 	}
+	claims, err := v.Verify(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			log.Reset()
@@ -149,4 +153,11 @@ func TestRefusalsAreLoggedOnce(t *testing.T) {
 			}
 		})
 	}
+	t.Run("forbidden by Require", func(t *testing.T) {
+		log.Reset()
+		_, _ = core.Require(core.NewContext(t.Context(), claims), core.Services())
+		if lines := strings.Count(log.String(), "\n"); lines != 1 {
+			t.Errorf("got %d lines, want 1:\n%s", lines, &log)
+		}
+	})
 }

@@ -36,7 +36,13 @@ type Claims struct {
 
 	// A pointer, because package fmt follows none inside a struct: %+v of
 	// Claims prints an address where it would print the token.
-	token *string
+	origin *origin
+}
+
+// origin is where claims come from. Those that a test made have none.
+type origin struct {
+	token    string
+	verifier *Verifier
 }
 
 // IsService reports whether the caller is a service token rather than a
@@ -54,20 +60,20 @@ func (c *Claims) isUser() bool {
 // behalf. It is a credential. It is never printed, logged or marshalled with
 // the claims. Empty if the claims don't come from a [Verifier].
 func (c *Claims) Token() string {
-	if c.token == nil {
+	if c.origin == nil {
 		return ""
 	}
-	return *c.token
+	return c.origin.token
 }
 
 // Decode decodes the token's whole payload into dst, as json.Unmarshal would:
 // for claims that have no field here. It fails if dst doesn't fit the payload,
 // or if the claims don't come from a [Verifier].
 func (c *Claims) Decode(dst any) error {
-	if c.token == nil {
+	if c.origin == nil {
 		return errors.New("cfaccess: claims without a token can't be decoded")
 	}
-	_, rest, _ := strings.Cut(*c.token, ".")
+	_, rest, _ := strings.Cut(c.origin.token, ".")
 	segment, _, _ := strings.Cut(rest, ".")
 	payload, err := base64.RawURLEncoding.DecodeString(segment)
 	if err != nil {

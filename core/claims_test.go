@@ -82,7 +82,6 @@ func TestClaimsDoNotPrintTheirToken(t *testing.T) {
 	for how, printed := range map[string]string{
 		"%v": fmt.Sprintf("%v", claims), "%+v": fmt.Sprintf("%+v", claims), "%#v": fmt.Sprintf("%#v", claims),
 		"%v of a copy": fmt.Sprintf("%v", *claims), "%+v of a copy": fmt.Sprintf("%+v", *claims), "%#v of a copy": fmt.Sprintf("%#v", *claims),
-		"%x":             fmt.Sprintf("%x", claims),
 		"%+v of a slice": fmt.Sprintf("%+v", []core.Claims{*claims}),
 		"slog as text":   text.String(), "slog as JSON": structured.String(), "JSON": asJSON(t, claims),
 	} {

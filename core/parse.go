@@ -29,7 +29,7 @@ func (v *Verifier) parse(token string, set *keySet) (*Claims, error) {
 	if _, err := v.parser.ParseWithClaims(token, &p, set.keyfunc.Keyfunc); err != nil {
 		return nil, fmt.Errorf("%w: %w", classify(err, &p), err)
 	}
-	return p.claims(token), nil
+	return p.claims(&origin{token, v}), nil
 }
 
 // classify returns the sentinel for an error of golang-jwt's. Of several

@@ -39,13 +39,13 @@ func (e tokenTypeError) Error() string {
 	return fmt.Sprintf("type is %.20q, not app", string(e))
 }
 
-// claims returns what is left for the caller once token has verified.
-func (p *payload) claims(token string) *Claims {
+// claims returns what is left for the caller once the token has verified.
+func (p *payload) claims(from *origin) *Claims {
 	c := p.Claims
 	c.RegisteredClaims.ExpiresAt = p.ExpiresAt.date
 	c.RegisteredClaims.NotBefore = p.NotBefore.date
 	c.RegisteredClaims.IssuedAt = p.IssuedAt.date
-	c.token = &token
+	c.origin = from
 	return &c
 }
 

@@ -97,6 +97,9 @@ func EmailDomains(domains ...string) Policy {
 		// The last @ ends the local part: RFC 5321 section 4.1.2 lets a quoted
 		// one contain others.
 		at := strings.LastIndexByte(c.Email, '@')
+		if at < 0 {
+			return fmt.Errorf("email %q has no domain", c.Email)
+		}
 		return listed("email domain", fold(c.Email[at+1:]), domains, false)
 	}
 }

@@ -54,6 +54,7 @@ func TestPolicies(t *testing.T) {
 		"EmailDomains: the end of another":       {core.EmailDomains("ample.com"), person, false},
 		"EmailDomains: none listed":              {core.EmailDomains(), person, false},
 		"EmailDomains: no email":                 {core.EmailDomains(""), service, false},
+		"EmailDomains: no @ at all":              {core.EmailDomains("example.com"), &core.Claims{Email: "example.com"}, false},
 		"EmailDomains: the last @ counts":        {core.EmailDomains("example.com"), quoted, false},
 		"EmailDomains: of a certified person":    {core.EmailDomains("example.com"), certified, true},
 		"Countries: listed in other case":        {core.Countries("us", "de"), person, true},

@@ -29,7 +29,11 @@ func Require(ctx context.Context, policy Policy) (*Claims, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: no verified caller in the request's context", ErrNoToken)
 	}
-	if err := permit(ctx, c, policy); err != nil {
+	err := permit(ctx, c, policy)
+	if err != nil && c.origin != nil {
+		err = c.origin.verifier.refused(ctx, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return c, nil
