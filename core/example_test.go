@@ -1,0 +1,165 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/cfaccess/cfaccess/core"
+	"github.com/cfaccess/cfaccess/core/accesstest"
+)
+
+// A real program leaves Endpoint empty; here the team is a fake one.
+func exampleVerifier() (*core.Verifier, *accesstest.Team) {
+	team := accesstest.NewTeam("acme")
+	v, err := core.New(core.Config{Team: "acme", Audiences: []string{testAudience}, Endpoint: team.URL})
+	if err != nil {
+		panic(err)
+	}
+	return v, team
+}
+
+func ExampleNew() {
+	v, err := core.New(core.Config{Team: "acme", Audiences: []string{testAudience}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(v.Issuer())
+	// Output: https://acme.cloudflareaccess.com
+}
+
+func ExampleConfigFromEnv() {
+	os.Setenv("TEAM_DOMAIN", "https://acme.cloudflareaccess.com")
+	os.Setenv("POLICY_AUD", testAudience+","+otherAudience)
+	defer os.Unsetenv("TEAM_DOMAIN")
+	defer os.Unsetenv("POLICY_AUD")
+	cfg, err := core.ConfigFromEnv()
+	fmt.Println(cfg.Team, len(cfg.Audiences), err)
+	// Output: https://acme.cloudflareaccess.com 2 <nil>
+}
+
+func ExampleVerifier_Verify() {
+	v, team := exampleVerifier()
+	defer team.Close()
+
+	claims, err := v.Verify(context.Background(), team.SignUser(testAudience, "ada@example.com"))
+	fmt.Println(claims.Email, err)
+
+	expired := team.SignUser(testAudience, "ada@example.com", accesstest.WithExpiry(time.Now().Add(-time.Hour)))
+	_, err = v.Verify(context.Background(), expired)
+	fmt.Println(errors.Is(err, core.ErrExpired))
+	// Output:
+	// ada@example.com <nil>
+	// true
+}
+
+func ExampleVerifier_Admit() {
+	v, team := exampleVerifier()
+	defer team.Close()
+
+	headers := http.Header{}
+	headers.Set(core.TokenHeader, team.SignService(testAudience, "ci-bot"))
+	_, err := v.Admit(context.Background(), headers, core.Rule{Policy: core.Users()})
+	fmt.Println(errors.Is(err, core.ErrForbidden))
+
+	claims, err := v.Admit(context.Background(), http.Header{}, core.Rule{Optional: true})
+	fmt.Println(claims == nil, err)
+	// Output:
+	// true
+	// true <nil>
+}
+
+func ExampleVerifier_Refresh() {
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	team.Fail(http.StatusNotFound) // as a mistyped team would
+	v, err := core.New(core.Config{Team: "acme", Audiences: []string{testAudience}, Endpoint: team.URL})
+	if err != nil {
+		panic(err)
+	}
+	if err := v.Refresh(context.Background()); err != nil {
+		fmt.Println("check the spelling of", v.Issuer())
+	}
+	// Output: check the spelling of https://acme.cloudflareaccess.com
+}
+
+func ExampleRefuse() {
+	refusal := core.Refuse(core.ErrExpired)
+	fmt.Println(refusal.Status, refusal.Challenge)
+	fmt.Printf("%s", refusal.Body())
+	// Output:
+	// 401 Bearer realm="Cloudflare Access", error="invalid_token", error_description="The Access token has expired."
+	// {"type":"about:blank","title":"Unauthorized","status":401,"detail":"The Access token has expired.","code":"token_expired"}
+}
+
+func ExampleClaims_Decode() {
+	v, team := exampleVerifier()
+	defer team.Close()
+	claims, err := v.Verify(context.Background(), team.SignUser(testAudience, "ada@example.com",
+		accesstest.WithClaim("custom", map[string]any{"department": "research"})))
+	if err != nil {
+		panic(err)
+	}
+	var payload struct {
+		Custom struct{ Department string }
+	}
+	if err := claims.Decode(&payload); err != nil {
+		panic(err)
+	}
+	fmt.Println(payload.Custom.Department)
+	// Output: research
+}
+
+func ExampleFromContext() {
+	handler := func(ctx context.Context) string {
+		claims, ok := core.FromContext(ctx)
+		if !ok {
+			return "nobody"
+		}
+		return claims.Email
+	}
+	fmt.Println(handler(context.Background()))
+	fmt.Println(handler(core.NewContext(context.Background(), &core.Claims{Email: "ada@example.com"})))
+	// Output:
+	// nobody
+	// ada@example.com
+}
+
+// People of the company, and one service; but not from an embargoed country.
+func ExamplePolicy() {
+	policy := core.AllOf(
+		core.AnyOf(core.EmailDomains("example.com"), core.Services("ci-bot")),
+		core.Not(core.Countries("XX")),
+	)
+	for _, c := range []*core.Claims{
+		{Email: "ada@example.com", Country: "DE"},
+		{Email: "eve@elsewhere.example", Country: "DE"},
+		{Email: "ada@example.com", Country: "XX"},
+		{CommonName: "ci-bot"},
+	} {
+		fmt.Println(policy(context.Background(), c) == nil)
+	}
+	// Output:
+	// true
+	// false
+	// false
+	// true
+}
+
+// A policy may be any function; what it returns is for the operator.
+func ExamplePolicy_own() {
+	researchers := func(_ context.Context, c *core.Claims) error {
+		if department := c.Custom["department"]; department != "research" {
+			return fmt.Errorf("department is %v", department)
+		}
+		return nil
+	}
+	caller := &core.Claims{Email: "ada@example.com", Custom: map[string]any{"department": "sales"}}
+	_, err := core.Require(core.NewContext(context.Background(), caller), researchers)
+	fmt.Println(err)
+	// Output: cfaccess: forbidden: department is sales
+}
