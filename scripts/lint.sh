@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Checks everything that can be checked without running it: formatting, vet,
+# staticcheck, and that each module stands on its own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+staticcheck_version=v0.8.2
+
+modules=$(find . -name go.mod -not -path '*/testdata/*' -exec dirname {} \; | sort)
+
+echo "== go.work names every module"
+# A module that go.work doesn't name is skipped by "go test work" in silence.
+diff <(go list -m -f '{{.Dir}}' | sort) <(for module in $modules; do (cd "$module" && pwd -P); done | sort)
+
+echo "== gofmt"
+unformatted=$(find . -name '*.go' -not -path '*/testdata/*' -exec gofmt -l {} +)
+if [ -n "$unformatted" ]; then
+	echo "not formatted:" >&2
+	echo "$unformatted" >&2
+	exit 1
+fi
+
+echo "== go vet"
+go vet work
+
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+GOBIN=$tools GOWORK=off GOFLAGS=-mod=mod go install "honnef.co/go/tools/cmd/staticcheck@$staticcheck_version"
+
+for module in $modules; do
+	echo "== $module: tidy, builds on its own, staticcheck"
+	(
+		cd "$module"
+		export GOWORK=off
+		go mod tidy -diff
+		go build ./...
+		go vet ./...
+		"$tools/staticcheck" ./...
+	)
+done

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Everything that has to hold before a change lands. Needs Go and nothing else.
+# FUZZTIME is how long each fuzz target runs, 10s unless set.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+./scripts/lint.sh
+
+echo "== quickstart"
+go run ./examples/quickstart -once
+
+# Each target in a run of its own: go test fuzzes one at a time.
+grep -rn --include='*_test.go' -oE '^func Fuzz[A-Za-z0-9_]+' . | sort |
+	while IFS=: read -r file _ declaration; do
+		target=${declaration#func }
+		echo "== $target for ${FUZZTIME:=10s}"
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" "$(dirname "$file")"
+	done
+
+echo "== tests"
+# The allocation budgets hold without the race detector only.
+go test -run '^TestAllocations' work
+go test -race work
