@@ -291,6 +291,15 @@ func TestVerifySpelling(t *testing.T) {
 		"signature a byte short":      join(header, payload, signature[:340]),
 		"signature with a byte added": join(header, payload, signature[:341]+"QQ"),
 	}
+	// The header is read before golang-jwt sees it, and just as strictly.
+	unknown := team.SignUser(testAudience, "ada@example.com", accesstest.WithHeader("kid", "made up"), accesstest.WithHeader("typ", "jwt"))
+	unknownHeader, unknownRest, _ := strings.Cut(unknown, ".")
+	if len(unknownHeader)%4 == 0 {
+		t.Fatal("the header has no slack bits to test")
+	}
+	spellings["slack bits of a header"] = join(unknownHeader[:len(unknownHeader)-1]+string(alphabet[strings.IndexByte(alphabet, unknownHeader[len(unknownHeader)-1])|1]), unknownRest)
+	spellings["a header over 2 KiB"] = team.SignUser(testAudience, "ada@example.com", accesstest.WithHeader("x", strings.Repeat("x", 2<<10)))
+
 	last := strings.IndexByte(alphabet, signature[len(signature)-1])
 	for slack := 1; slack < 16; slack++ {
 		spelled := alphabet[last^slack]
