@@ -1,0 +1,97 @@
+// Package ginaccess puts Cloudflare Access in front of gin handlers.
+//
+//	router.Use(ginaccess.New(verifier))
+//
+// Use covers only the routes that are registered after it. Gin's Recovery in
+// debug mode prints request headers and masks only Authorization: set
+// GIN_MODE=release, or the Access token of a request that panicked is in the
+// log.
+package ginaccess
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"github.com/cfaccess/cfaccess/core"
+)
+
+// Config changes what [New] does. The zero value refuses every request without
+// a good token and lets every verified caller pass.
+type Config struct {
+	// Rule says which callers pass.
+	core.Rule
+	// Skipper, if set, names the requests that pass unexamined: preflights,
+	// health checks. They get no claims, and a forged email header is removed.
+	Skipper gin.Skipper
+	// ErrorHandler, if set, answers the requests that New or a Require behind
+	// it refuses. core.Refuse turns the error into the default answer. The
+	// context is aborted and the error in its Errors by then.
+	ErrorHandler func(*gin.Context, error)
+}
+
+// Where New leaves what Claims and Require read.
+const (
+	claimsKey       = "cfaccess"
+	errorHandlerKey = "cfaccess.errorHandler"
+)
+
+// New returns the middleware that lets only those callers reach the handlers
+// after it whom v and the Config admit. Handlers find their claims with
+// [Claims], under the key "cfaccess" in gin's context, and with
+// core.FromContext in the request's. A refusal is added to c.Errors. Of
+// several Configs the first counts. New panics if v is nil.
+func New(v *core.Verifier, config ...Config) gin.HandlerFunc {
+	if v == nil {
+		panic("ginaccess: New: the Verifier is nil")
+	}
+	var cfg Config
+	if len(config) > 0 {
+		cfg = config[0]
+	}
+	return func(c *gin.Context) {
+		if cfg.ErrorHandler != nil {
+			c.Set(errorHandlerKey, cfg.ErrorHandler)
+		}
+		if cfg.Skipper != nil && cfg.Skipper(c) {
+			c.Request = core.Forward(c.Request, nil)
+			return
+		}
+		claims, err := v.Admit(c.Request.Context(), c.Request.Header, cfg.Rule)
+		if err != nil {
+			refuse(c, err)
+			return
+		}
+		if claims != nil {
+			c.Set(claimsKey, claims)
+		}
+		c.Request = core.Forward(c.Request, claims)
+	}
+}
+
+// Require returns the middleware, for a route or group behind [New], that lets
+// only those callers pass whom every policy allows. Without New before it, and
+// for an anonymous caller, it answers 401. It panics if a policy is nil.
+func Require(policies ...core.Policy) gin.HandlerFunc {
+	policy := core.AllOf(policies...)
+	return func(c *gin.Context) {
+		if _, err := core.Require(c.Request.Context(), policy); err != nil {
+			refuse(c, err)
+		}
+	}
+}
+
+// Claims returns the claims of the request's caller, or false if nobody was
+// verified. The claims may be kept; c may not, gin uses it again.
+func Claims(c *gin.Context) (*core.Claims, bool) {
+	claims, ok := c.Value(claimsKey).(*core.Claims)
+	return claims, ok
+}
+
+func refuse(c *gin.Context, err error) {
+	_ = c.Error(err) // returns what it added
+	c.Abort()
+	if handle, ok := c.Value(errorHandlerKey).(func(*gin.Context, error)); ok {
+		handle(c, err)
+		return
+	}
+	core.Refuse(err).ServeHTTP(c.Writer, c.Request)
+}
