@@ -1,0 +1,62 @@
+//go:build !race
+
+package echoaccess_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/cfaccess/cfaccess/core"
+	"github.com/cfaccess/cfaccess/echoaccess"
+)
+
+// The race detector allocates too, so this file is built without it.
+
+// serve returns a call that serves one request with a remembered token behind
+// the middleware.
+func serve(t testing.TB, token string, middleware echo.MiddlewareFunc) func() {
+	t.Helper()
+	e := echo.New()
+	e.GET("/", func(echo.Context) error { return nil }, middleware)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set(core.TokenHeader, token)
+	w := httptest.NewRecorder()
+	return func() {
+		r.Header.Del(core.EmailHeader) // or there is nothing to overwrite the second time
+		e.ServeHTTP(w, r)
+	}
+}
+
+func passThrough(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error { return next(c) }
+}
+
+// A protected request adds few allocations to one that passes through.
+func TestAllocationsOfAProtectedRequest(t *testing.T) {
+	v, team := newVerifier(t)
+	token := team.SignUser(audience, "ada@example.com")
+	bare := testing.AllocsPerRun(1000, serve(t, token, passThrough))
+	protected := testing.AllocsPerRun(1000, serve(t, token, echoaccess.New(v)))
+	if protected-bare > 5 {
+		t.Errorf("%v allocations, and %v without protection: want at most 5 more", protected, bare)
+	}
+}
+
+func BenchmarkRequest(b *testing.B) {
+	v, team := newVerifier(b)
+	token := team.SignUser(audience, "ada@example.com")
+	for name, middleware := range map[string]echo.MiddlewareFunc{
+		"bare": passThrough, "protected": echoaccess.New(v),
+	} {
+		b.Run(name, func(b *testing.B) {
+			call := serve(b, token, middleware)
+			b.ReportAllocs()
+			for b.Loop() {
+				call()
+			}
+		})
+	}
+}

@@ -1,0 +1,107 @@
+// Package echoaccess puts Cloudflare Access in front of echo handlers.
+//
+//	e.Use(echoaccess.New(verifier))
+//
+// On a group, call Use before the group's routes are added: it doesn't cover
+// those that are there already.
+package echoaccess
+
+import (
+	"maps"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/cfaccess/cfaccess/core"
+)
+
+// Config changes what [New] does. The zero value refuses every request without
+// a good token and lets every verified caller pass.
+type Config struct {
+	// Rule says which callers pass.
+	core.Rule
+	// Skipper, if set, names the requests that pass unexamined: preflights,
+	// health checks. They get no claims, and a forged email header is removed.
+	Skipper func(echo.Context) bool
+	// ErrorHandler, if set, takes the place of the default refusal for the
+	// requests that New or a Require behind it refuses. What it returns goes
+	// to echo's HTTPErrorHandler.
+	ErrorHandler func(echo.Context, error) error
+}
+
+// Where New leaves what Claims and Require read.
+const (
+	claimsKey       = "cfaccess"
+	errorHandlerKey = "cfaccess.errorHandler"
+)
+
+// New returns the middleware that lets only those callers reach the handler
+// whom v and the Config admit. The handler finds their claims with [Claims],
+// under the key "cfaccess" in echo's context, and with core.FromContext in the
+// request's. Of several Configs the first counts. New panics if v is nil.
+//
+// A refusal is returned as an *echo.HTTPError whose Message is a *core.Refusal
+// and which matches core's error with errors.Is. The headers of the answer are
+// set by then: an HTTPErrorHandler that sends another body sets another
+// Content-Type.
+func New(v *core.Verifier, config ...Config) echo.MiddlewareFunc {
+	if v == nil {
+		panic("echoaccess: New: the Verifier is nil")
+	}
+	var cfg Config
+	if len(config) > 0 {
+		cfg = config[0]
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if cfg.ErrorHandler != nil {
+				c.Set(errorHandlerKey, cfg.ErrorHandler)
+			}
+			if cfg.Skipper != nil && cfg.Skipper(c) {
+				c.SetRequest(core.Forward(c.Request(), nil))
+				return next(c)
+			}
+			claims, err := v.Admit(c.Request().Context(), c.Request().Header, cfg.Rule)
+			if err != nil {
+				return refuse(c, err)
+			}
+			if claims != nil {
+				c.Set(claimsKey, claims)
+			}
+			c.SetRequest(core.Forward(c.Request(), claims))
+			return next(c)
+		}
+	}
+}
+
+// Require returns the middleware, for a route or group behind [New], that lets
+// only those callers pass whom every policy allows. Without New before it, and
+// for an anonymous caller, it refuses with 401. It panics if a policy is nil.
+func Require(policies ...core.Policy) echo.MiddlewareFunc {
+	policy := core.AllOf(policies...)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if _, err := core.Require(c.Request().Context(), policy); err != nil {
+				return refuse(c, err)
+			}
+			return next(c)
+		}
+	}
+}
+
+// Claims returns the claims of the request's caller, or false if nobody was
+// verified. The claims may be kept; c may not, echo uses it again.
+func Claims(c echo.Context) (*core.Claims, bool) {
+	claims, ok := c.Get(claimsKey).(*core.Claims)
+	return claims, ok
+}
+
+func refuse(c echo.Context, err error) error {
+	if handle, ok := c.Get(errorHandlerKey).(func(echo.Context, error) error); ok {
+		return handle(c, err)
+	}
+	refusal := core.Refuse(err)
+	maps.Copy(c.Response().Header(), refusal.Header())
+	// The outermost error, and a new one each time: echo's default handler
+	// looks for it with a type assertion, and SetInternal would be a race.
+	return &echo.HTTPError{Code: refusal.Status, Message: refusal, Internal: err}
+}
