@@ -1,0 +1,60 @@
+//go:build !race
+
+package fiberaccess_test
+
+import (
+	"testing"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/cfaccess/cfaccess/core"
+	"github.com/cfaccess/cfaccess/fiberaccess"
+)
+
+// The race detector allocates too, so this file is built without it.
+
+// serve returns a call that serves one request with a remembered token behind
+// the middleware.
+func serve(token string, middleware fiber.Handler) func() {
+	app := fiber.New()
+	app.Get("/", middleware, func(*fiber.Ctx) error { return nil })
+	handler := app.Handler()
+	var request fasthttp.RequestCtx
+	return func() {
+		request.Request.Reset()
+		request.Request.SetRequestURI("/")
+		request.Request.Header.Set(core.TokenHeader, token)
+		request.ResetUserValues()
+		handler(&request)
+	}
+}
+
+func passThrough(c *fiber.Ctx) error { return c.Next() }
+
+// A protected request adds few allocations to one that passes through.
+func TestAllocationsOfAProtectedRequest(t *testing.T) {
+	v, team := newVerifier(t)
+	token := team.SignUser(audience, "ada@example.com")
+	bare := testing.AllocsPerRun(1000, serve(token, passThrough))
+	protected := testing.AllocsPerRun(1000, serve(token, fiberaccess.New(v)))
+	if protected-bare > 2 {
+		t.Errorf("%v allocations, and %v without protection: want at most 2 more", protected, bare)
+	}
+}
+
+func BenchmarkRequest(b *testing.B) {
+	v, team := newVerifier(b)
+	token := team.SignUser(audience, "ada@example.com")
+	for name, middleware := range map[string]fiber.Handler{
+		"bare": passThrough, "protected": fiberaccess.New(v),
+	} {
+		b.Run(name, func(b *testing.B) {
+			call := serve(token, middleware)
+			b.ReportAllocs()
+			for b.Loop() {
+				call()
+			}
+		})
+	}
+}

@@ -1,0 +1,118 @@
+package fiberaccess_test
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/cfaccess/cfaccess/core"
+	"github.com/cfaccess/cfaccess/core/accesstest"
+	"github.com/cfaccess/cfaccess/fiberaccess"
+)
+
+const audience = "32eafc7626e737604f7ac3d8f5eec6d4b3a6e2a4b5ffe2f5cbdcd9c2aa2b4228"
+
+func newVerifier(t testing.TB) (*core.Verifier, *accesstest.Team) {
+	t.Helper()
+	team := accesstest.NewTeam("acme")
+	t.Cleanup(team.Close)
+	v, err := core.New(core.Config{
+		Team: "acme", Audiences: []string{audience}, Endpoint: team.URL,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v, team
+}
+
+func get(t *testing.T, app *fiber.App, token string) (status int, body string) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	if token != "" {
+		r.Header.Set(core.TokenHeader, token)
+	}
+	response, err := app.Test(r, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+// ErrorHandler that returns its error hands the refusal to the app's own: with
+// the status, core's error, and a text that is safe to show.
+func TestErrorHandlerHandsOver(t *testing.T) {
+	v, team := newVerifier(t)
+	var got error
+	app := fiber.New(fiber.Config{ErrorHandler: func(c *fiber.Ctx, err error) error {
+		got = err
+		return fiber.DefaultErrorHandler(c, err)
+	}})
+	app.Use(fiberaccess.New(v, fiberaccess.Config{
+		ErrorHandler: func(_ *fiber.Ctx, err error) error { return err },
+	}))
+	app.Get("/", fiberaccess.Require(core.Services()), func(*fiber.Ctx) error { t.Error("the handler ran"); return nil })
+
+	for name, test := range map[string]struct {
+		token  string
+		want   error
+		status int
+	}{
+		"no token":  {"", core.ErrNoToken, fiber.StatusUnauthorized},
+		"bad token": {"x", core.ErrMalformed, fiber.StatusUnauthorized},
+		"Require":   {team.SignUser(audience, "ada@example.com"), core.ErrForbidden, fiber.StatusForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, body := get(t, app, test.token)
+			var refusal *fiber.Error
+			if !errors.As(got, &refusal) || refusal.Code != test.status || !errors.Is(got, test.want) {
+				t.Errorf("got %v", got)
+			}
+			if detail := core.Refuse(test.want).Detail; status != test.status || body != detail {
+				t.Errorf("the client got %d %q, want %q", status, body, detail)
+			}
+		})
+	}
+}
+
+// Claims are where fiber's users look for values.
+func TestClaimsAreInLocals(t *testing.T) {
+	v, team := newVerifier(t)
+	app := fiber.New()
+	app.Get("/", fiberaccess.New(v), func(c *fiber.Ctx) error {
+		claims, ok := fiberaccess.Claims(c)
+		if !ok || c.Locals("cfaccess") != claims {
+			t.Errorf("Locals has %v; Claims %v, %v", c.Locals("cfaccess"), claims, ok)
+		}
+		return nil
+	})
+	if status, _ := get(t, app, team.SignUser(audience, "ada@example.com")); status != fiber.StatusOK {
+		t.Errorf("status %d", status)
+	}
+}
+
+func TestPanicsAtConstruction(t *testing.T) {
+	for name, construct := range map[string]func(){
+		"a nil Verifier": func() { fiberaccess.New(nil) },
+		"a nil Policy":   func() { fiberaccess.Require(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			construct()
+		})
+	}
+}
