@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"crypto/rsa"
 	"fmt"
 	"time"
@@ -51,14 +52,21 @@ func (m *memory) find(token string) *remembered {
 	return r
 }
 
-// put remembers r. The token's memory is kept: it must be the verifier's own.
-func (m *memory) put(token string, r *remembered) {
-	if m != nil {
-		m.tokens.Set(token, r)
+// learn returns what judge says of a token that isn't remembered, and remembers
+// it unless that is an error. Requests that bring the same token meanwhile wait
+// for the one answer. The token's memory is kept: it must be the verifier's own.
+func (m *memory) learn(token string, judge func() (*remembered, error)) (*remembered, error) {
+	if m == nil {
+		return judge()
 	}
+	// No request's context: its end would not shorten the work, and would spoil
+	// the answer for the others.
+	return m.tokens.Get(context.Background(), token, otter.LoaderFunc[string, *remembered](
+		func(context.Context, string) (*remembered, error) { return judge() },
+	))
 }
 
-// forget drops a token that will not be good again.
+// forget drops a token that will not be good again, or not by the same key.
 func (m *memory) forget(token string) {
 	m.tokens.Invalidate(token)
 }

@@ -2,7 +2,11 @@ package core
 
 import (
 	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -38,6 +42,53 @@ func TestRememberedCheck(t *testing.T) {
 			if !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
+		})
+	}
+}
+
+// A thousand requests with a token that is new to all of them pay for one
+// verification, and nobody waits for more than that one.
+func TestOneVerificationServesAllWhoBringTheToken(t *testing.T) {
+	const requests = 1000
+	good := &remembered{claims: &Claims{}}
+	for name, want := range map[string]error{"a good token": nil, "a forged token": ErrSignature} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, err := newMemory(8)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var verifications atomic.Int64
+				judge := func() (*remembered, error) {
+					verifications.Add(1)
+					time.Sleep(time.Second) // in the bubble: long enough for all to come
+					if want != nil {
+						return nil, want
+					}
+					return good, nil
+				}
+				token := strings.Repeat("x", 900)
+				arrived := time.Now()
+				var crowd sync.WaitGroup
+				for range requests {
+					crowd.Go(func() {
+						r, err := m.learn(strings.Clone(token), judge)
+						if !errors.Is(err, want) || want == nil && r != good {
+							t.Errorf("got %v, %v", r, err)
+						}
+					})
+				}
+				crowd.Wait()
+				if n := verifications.Load(); n != 1 {
+					t.Errorf("%d verifications for %d requests", n, requests)
+				}
+				if waited := time.Since(arrived); waited != time.Second {
+					t.Errorf("waited %v for a verification of a second", waited)
+				}
+				if isRemembered := m.find(token) != nil; isRemembered != (want == nil) {
+					t.Errorf("remembered: %v", isRemembered)
+				}
+			})
 		})
 	}
 }

@@ -108,8 +108,6 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) 
 	if err != nil {
 		return nil, false, err
 	}
-	// A key of the same id may have taken the place of the one that verified
-	// the token; then it must verify anew.
 	if known != nil && set.public[keyID] == known.key {
 		if err := known.check(arrived); err != nil {
 			v.memory.forget(token)
@@ -118,14 +116,29 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) 
 		return known.claims, true, nil
 	}
 
+	if known != nil {
+		v.memory.forget(token) // another key has the key id now
+	}
 	// From here on the token is kept: in the claims, in the memory.
 	token = strings.Clone(token)
-	claims, err := v.parse(token, set)
+	judge := func() (*remembered, error) { return v.judge(token, keyID, set) }
+	known, err = v.memory.learn(token, judge)
+	if err == nil && known.key != set.public[keyID] {
+		known, err = judge() // the answer was of a request that saw other keys
+	}
 	if err != nil {
 		return nil, false, err
 	}
-	v.memory.put(token, newRemembered(claims, keyID, set.public[keyID], v.leeway))
-	return claims, false, nil
+	return known.claims, false, nil
+}
+
+// judge lets golang-jwt decide about a token whose key is in the set.
+func (v *Verifier) judge(token, keyID string, set *keySet) (*remembered, error) {
+	claims, err := v.parse(token, set)
+	if err != nil {
+		return nil, err
+	}
+	return newRemembered(claims, keyID, set.public[keyID], v.leeway), nil
 }
 
 // refused logs err and returns it as it leaves the verifier.
