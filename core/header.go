@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 )
 
 // The size of a token and of its header segment. Access's are about 900 and 150
@@ -28,10 +29,9 @@ type joseHeader struct {
 	Critical  json.RawMessage `json:"crit"`
 }
 
-// inspect looks at a token's form and header, and returns its key id. It
-// refuses what needs no key to be refused, before golang-jwt decodes the rest,
-// and the header fields that golang-jwt does not look at.
-func inspect(token string) (keyID string, err error) {
+// headerSegment returns the part of a token before its first dot. It refuses
+// what is no token by its form alone.
+func headerSegment(token string) (string, error) {
 	if len(token) > maxToken {
 		return "", fmt.Errorf("%w: %d bytes", ErrMalformed, len(token))
 	}
@@ -46,6 +46,13 @@ func inspect(token string) (keyID string, err error) {
 	if len(segment) > maxHeader {
 		return "", fmt.Errorf("%w: header of %d bytes", ErrMalformed, len(segment))
 	}
+	return segment, nil
+}
+
+// parseHeader returns the key id that a header segment names. It refuses what
+// needs no key to be refused, before golang-jwt decodes the rest, and the
+// header fields that golang-jwt does not look at.
+func parseHeader(segment string) (keyID string, err error) {
 	decoded, err := base64.RawURLEncoding.Strict().DecodeString(segment)
 	if err != nil {
 		return "", fmt.Errorf("%w: header: %w", ErrMalformed, err)
@@ -67,4 +74,33 @@ func inspect(token string) (keyID string, err error) {
 		return "", fmt.Errorf("%w: header with crit", ErrMalformed)
 	}
 	return header.KeyID, nil
+}
+
+// headerMemory knows the header of the last token that verified. The tokens of
+// one key have one header, so it is seldom read twice. It is safe for
+// concurrent use.
+type headerMemory struct {
+	last atomic.Pointer[knownHeader]
+}
+
+type knownHeader struct{ segment, keyID string }
+
+// keyID returns the key id of a token, as parseHeader does.
+func (m *headerMemory) keyID(token string) (string, error) {
+	segment, err := headerSegment(token)
+	if err != nil {
+		return "", err
+	}
+	if known := m.last.Load(); known != nil && known.segment == segment {
+		return known.keyID, nil
+	}
+	return parseHeader(segment)
+}
+
+// put remembers the header of a token that verified. The token's memory is kept.
+func (m *headerMemory) put(token, keyID string) {
+	segment, _, _ := strings.Cut(token, ".")
+	if known := m.last.Load(); known == nil || known.segment != segment {
+		m.last.Store(&knownHeader{segment, keyID})
+	}
 }

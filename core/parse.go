@@ -45,7 +45,7 @@ func classify(err error, p *payload) error {
 		return ErrMalformed
 	case errors.Is(err, jwt.ErrTokenInvalidIssuer), missing && p.Claims.Issuer == "":
 		return ErrIssuer
-	case errors.Is(err, jwt.ErrTokenInvalidAudience), missing && !named(p.Claims.Audience):
+	case errors.Is(err, jwt.ErrTokenInvalidAudience), missing && !p.Audience.named():
 		return ErrAudience
 	case errors.As(err, &tokenType):
 		return ErrTokenType
@@ -58,9 +58,4 @@ func classify(err error, p *payload) error {
 	default:
 		return ErrMalformed
 	}
-}
-
-// named reports whether aud names anybody, as golang-jwt sees it.
-func named(aud jwt.ClaimStrings) bool {
-	return len(aud) > 1 || len(aud) == 1 && aud[0] != ""
 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -14,16 +15,21 @@ import (
 type payload struct {
 	misspelled
 	Claims
-	// These stand before the fields of jwt.RegisteredClaims, which would take
-	// a date that is a string.
+	// These go before the fields of jwt.RegisteredClaims, which would take a
+	// date that is a string.
 	ExpiresAt numericDate `json:"exp"`
 	NotBefore numericDate `json:"nbf"`
 	IssuedAt  numericDate `json:"iat"`
+	// jwt.ClaimStrings decodes twice.
+	Audience audience `json:"aud"`
 }
 
 func (p *payload) GetExpirationTime() (*jwt.NumericDate, error) { return p.ExpiresAt.date, nil }
 func (p *payload) GetNotBefore() (*jwt.NumericDate, error)      { return p.NotBefore.date, nil }
 func (p *payload) GetIssuedAt() (*jwt.NumericDate, error)       { return p.IssuedAt.date, nil }
+func (p *payload) GetAudience() (jwt.ClaimStrings, error) {
+	return jwt.ClaimStrings(p.Audience), nil
+}
 
 // Validate is called by golang-jwt after its own checks of the claims.
 func (p *payload) Validate() error {
@@ -42,12 +48,27 @@ func (e tokenTypeError) Error() string {
 // claims returns what is left for the caller once the token has verified.
 func (p *payload) claims(from *origin) *Claims {
 	c := p.Claims
+	c.RegisteredClaims.Audience = jwt.ClaimStrings(p.Audience)
 	c.RegisteredClaims.ExpiresAt = p.ExpiresAt.date
 	c.RegisteredClaims.NotBefore = p.NotBefore.date
 	c.RegisteredClaims.IssuedAt = p.IssuedAt.date
 	c.origin = from
 	return &c
 }
+
+// audience is a string or an array of strings (RFC 7519 section 4.1.3).
+type audience []string
+
+func (a *audience) UnmarshalJSON(b []byte) error {
+	if b[0] != '"' {
+		return json.Unmarshal(b, (*[]string)(a))
+	}
+	*a = audience{""}
+	return json.Unmarshal(b, &(*a)[0])
+}
+
+// named reports whether a names anybody, as golang-jwt sees it.
+func (a audience) named() bool { return len(a) > 1 || len(a) == 1 && a[0] != "" }
 
 // numericDate is a NumericDate of RFC 7519 section 2: seconds since 1970 as a
 // JSON number. Absent and null leave it nil.

@@ -17,13 +17,14 @@ const certsPath = "/cdn-cgi/access/certs"
 // of the process. It is safe for concurrent use. It needs no closing: it owns
 // no goroutine but a fetch under way.
 type Verifier struct {
-	issuer string
-	leeway time.Duration
-	logger *slog.Logger
-	hooks  Hooks
-	keys   *keys
-	memory *memory
-	parser *jwt.Parser
+	issuer  string
+	leeway  time.Duration
+	logger  *slog.Logger
+	hooks   Hooks
+	keys    *keys
+	memory  *memory
+	headers headerMemory
+	parser  *jwt.Parser
 }
 
 // New returns a Verifier for the tokens that cfg describes, or an error that
@@ -100,7 +101,7 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) 
 	var keyID string
 	if known != nil {
 		keyID = known.keyID
-	} else if keyID, err = inspect(token); err != nil {
+	} else if keyID, err = v.headers.keyID(token); err != nil {
 		return nil, false, err
 	}
 
@@ -138,6 +139,7 @@ func (v *Verifier) judge(token, keyID string, set *keySet) (*remembered, error) 
 	if err != nil {
 		return nil, err
 	}
+	v.headers.put(token, keyID)
 	return newRemembered(claims, keyID, set.public[keyID], v.leeway), nil
 }
 
