@@ -29,7 +29,10 @@ func FuzzCookie(f *testing.F) {
 		request := http.Request{Header: http.Header{"Cookie": {line}}}
 		rest := tokens
 		for _, cookie := range request.CookiesNamed(TokenCookie) {
-			i := slices.Index(rest, strings.Trim(cookie.Value, " \t"))
+			// net/http keeps the space before a value that isn't in quotes.
+			i := slices.IndexFunc(rest, func(token string) bool {
+				return token == cookie.Value || token == strings.Trim(cookie.Value, " \t")
+			})
 			if i < 0 && len(tokens) < maxCookies {
 				t.Fatalf("net/http finds %q, we find %q", cookie.Value, tokens)
 			}
