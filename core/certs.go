@@ -161,8 +161,8 @@ func parseKey(raw json.RawMessage) (id string, jwk jwkset.JWK, err error) {
 	if !ok {
 		return "", jwkset.JWK{}, fmt.Errorf("key of type %T", jwk.Key())
 	}
-	if bits := key.N.BitLen(); bits < leastModulus || bits > mostModulus {
-		return "", jwkset.JWK{}, fmt.Errorf("RSA key of %d bits", bits)
+	if bits := key.N.BitLen(); bits < leastModulus || bits > mostModulus || key.N.Bit(0) == 0 {
+		return "", jwkset.JWK{}, fmt.Errorf("RSA modulus of %d bits, or even", bits)
 	}
 	// 65537 is Access's; a small exponent invites forgeries (RFC 8017 section
 	// 8.2.2, note 2), an even one is no RSA key.

@@ -1,0 +1,80 @@
+package core
+
+import (
+	"crypto/rsa"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// FuzzCerts looks for a document that stops the process, or that lets a key
+// through which is not to be trusted.
+func FuzzCerts(f *testing.F) {
+	good := certsWith("kid", "good")
+	for _, table := range []map[string]any{certsUnusable, certsUsable} {
+		for _, key := range table {
+			f.Add(certsDocument(key))
+			f.Add(certsDocument(good, key))
+			f.Add(certsDocument(key, good, key))
+		}
+	}
+	for _, test := range certsBodies {
+		f.Add([]byte(test.body))
+	}
+	f.Add(certsDocument(good, certsWith("kid", "good"), certsWith("", nil)))
+
+	last, err := parseCerts(certsDocument(good), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, document []byte) {
+		for _, last := range []*keySet{nil, last} {
+			set, err := parseCerts(document, last)
+			if err != nil {
+				if set != nil {
+					t.Fatalf("keys together with error %v", err)
+				}
+				continue
+			}
+			checkCerts(t, set)
+			again, err := parseCerts(document, set)
+			if err != nil || len(again.public) != len(set.public) {
+				t.Fatalf("the same document gives %d keys and error %v, then %d keys", len(again.public), err, len(set.public))
+			}
+			for id, key := range set.public {
+				if again.public[id] != key {
+					t.Fatalf("kid %q lost its identity, and so its remembered tokens", id)
+				}
+			}
+		}
+	})
+}
+
+// checkCerts checks what holds of every set.
+func checkCerts(t *testing.T, set *keySet) {
+	t.Helper()
+	if len(set.public) == 0 {
+		t.Fatal("neither a key nor an error")
+	}
+	for id, key := range set.public {
+		if id == "" {
+			t.Fatal("a key without a kid")
+		}
+		if bits := key.N.BitLen(); bits < 2048 || bits > 8192 {
+			t.Fatalf("kid %q has %d bits", id, bits)
+		}
+		if key.E < 65537 || key.E%2 == 0 {
+			t.Fatalf("kid %q has exponent %d", id, key.E)
+		}
+		if !set.has(id) {
+			t.Fatalf("kid %q is in the set, and isn't", id)
+		}
+		found, err := set.keyfunc.Keyfunc(&jwt.Token{Header: map[string]any{"alg": "RS256", "kid": id}})
+		if err != nil {
+			t.Fatalf("kid %q: golang-jwt doesn't find it: %v", id, err)
+		}
+		if public, ok := found.(*rsa.PublicKey); !ok || !public.Equal(key) {
+			t.Fatalf("kid %q: golang-jwt finds another key, %v", id, found)
+		}
+	}
+}
