@@ -2,10 +2,10 @@
 //
 //	router.Use(ginaccess.New(verifier))
 //
-// Use covers only the routes that are registered after it. Gin's Recovery in
-// debug mode prints request headers and masks only Authorization: set
-// GIN_MODE=release, or the Access token of a request that panicked is in the
-// log.
+// Use covers only the routes that are registered after it. Gin's Recovery can
+// print request headers, in release mode too where a connection broke, and masks
+// only Authorization: the Access token is in the log then. Give it no writer,
+// with gin.CustomRecoveryWithWriter, as examples/gin does.
 package ginaccess
 
 import (
