@@ -3,7 +3,7 @@
 //
 //	TEAM_DOMAIN=https://acme.cloudflareaccess.com POLICY_AUD=<AUD tag> go run ./examples/std
 //
-// ADMIN_DOMAIN is the email domain whose people may see /admin/; without it
+// ADMIN_DOMAIN is the email domain whose people may see /admin; without it
 // nobody may. ADDR, or the flag -addr, is where it listens.
 package main
 
@@ -70,7 +70,10 @@ func run(ctx context.Context, cfg core.Config, addr, adminDomain string) error {
 func routes(verifier *core.Verifier, adminDomain string) http.Handler {
 	protected := http.NewServeMux()
 	protected.HandleFunc("GET /{$}", greet)
-	protected.Handle("/admin/", stdaccess.Require(core.EmailDomains(adminDomain))(http.HandlerFunc(admin)))
+	protected.HandleFunc("/", http.NotFound) // other methods of / too
+	admins := stdaccess.Require(core.EmailDomains(adminDomain))(http.HandlerFunc(admin))
+	protected.Handle("/admin", admins) // or the mux would redirect it
+	protected.Handle("/admin/", admins)
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthy)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cfaccess/cfaccess/core"
 	"github.com/cfaccess/cfaccess/core/accesstest"
+	"github.com/cfaccess/cfaccess/examples/internal/alike"
 )
 
 const (
@@ -21,51 +22,12 @@ const (
 	adminDomain = "example.com"
 )
 
-func TestRoutes(t *testing.T) {
-	team := accesstest.NewTeam("acme")
-	defer team.Close()
-	ada := team.SignUser(audience, "ada@example.com")
-	eve := team.SignUser(audience, "eve@elsewhere.example")
-	bot := team.SignService(audience, "ci-bot.access")
+func TestAnswers(t *testing.T) {
+	alike.Answers(t, run, alike.Own{EscapedLetter: 403, EscapedSlash: 404, DoubleSlash: 307, RareMethod: 403})
+}
 
-	for name, test := range map[string]struct {
-		method, path, token string
-		admins              string
-		status              int
-		body                string
-	}{
-		"public without a token":    {"GET", "/healthz", "", adminDomain, 200, "ok"},
-		"other method of public":    {"POST", "/healthz", "", adminDomain, 401, "token_missing"},
-		"protected without a token": {"GET", "/", "", adminDomain, 401, "token_missing"},
-		"unknown without a token":   {"GET", "/nothing", "", adminDomain, 401, "token_missing"},
-		"unknown with a token":      {"GET", "/nothing", ada, adminDomain, 404, "not found"},
-		"person":                    {"GET", "/", ada, adminDomain, 200, "You are ada@example.com."},
-		"service":                   {"GET", "/", bot, adminDomain, 200, "You are the service ci-bot.access."},
-		"admin without a token":     {"GET", "/admin/", "", adminDomain, 401, "token_missing"},
-		"admin of the domain":       {"GET", "/admin/", ada, adminDomain, 200, "administrator"},
-		"admin below":               {"GET", "/admin/users", eve, adminDomain, 403, "forbidden"},
-		"admin of another domain":   {"GET", "/admin/", eve, adminDomain, 403, "forbidden"},
-		"admin as a service":        {"GET", "/admin/", bot, adminDomain, 403, "forbidden"},
-		"admin without a domain":    {"GET", "/admin/", ada, "", 403, "forbidden"},
-		"service without a domain":  {"GET", "/admin/", bot, "", 403, "forbidden"},
-		"admin in other spelling":   {"GET", "/%61dmin/", eve, adminDomain, 403, "forbidden"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			verifier, err := core.New(config(team))
-			if err != nil {
-				t.Fatal(err)
-			}
-			request := httptest.NewRequest(test.method, test.path, nil)
-			if test.token != "" {
-				request.Header.Set(core.TokenHeader, test.token)
-			}
-			recorder := httptest.NewRecorder()
-			routes(verifier, test.admins).ServeHTTP(recorder, request)
-			if recorder.Code != test.status || !strings.Contains(recorder.Body.String(), test.body) {
-				t.Errorf("got %d %q, want %d with %q", recorder.Code, recorder.Body, test.status, test.body)
-			}
-		})
-	}
+func TestStarts(t *testing.T) {
+	alike.Starts(t, run)
 }
 
 func TestGreetWithoutMiddleware(t *testing.T) {
