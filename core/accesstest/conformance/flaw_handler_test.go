@@ -1,0 +1,38 @@
+package conformance_test
+
+import (
+	"io"
+	"net/http"
+)
+
+// handlerFlaws are in how the handler is served.
+func handlerFlaws() map[string]flaw {
+	return map[string]flaw{
+		"swallows a handler's status": {[]string{"handler/failure"}, func(a *adapter) {
+			a.serve = func(next http.Handler, w http.ResponseWriter, r *http.Request) { next.ServeHTTP(deaf{w}, r) }
+		}},
+		"swallows panics": {[]string{"handler/panic"}, func(a *adapter) {
+			a.serve = func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+				defer func() { _ = recover() }()
+				next.ServeHTTP(w, r)
+			}
+		}},
+		"reads the body": {[]string{"handler/body"}, func(a *adapter) {
+			a.serve = func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				next.ServeHTTP(w, r)
+			}
+		}},
+		"wraps the ResponseWriter": {[]string{"handler/stream", "handler/upgrade"}, func(a *adapter) {
+			a.serve = func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+			}
+		}},
+	}
+}
+
+// deaf is a ResponseWriter that hears of no status.
+type deaf struct{ http.ResponseWriter }
+
+func (deaf) WriteHeader(int)               {}
+func (d deaf) Unwrap() http.ResponseWriter { return d.ResponseWriter }
