@@ -11,8 +11,9 @@ import (
 )
 
 // Claims are what a verified token says of its owner. They are shared by every
-// request of a session, so they are read-only: change a copy. Claims that a
-// [Verifier] returned are safe for concurrent use as long as nobody does.
+// request of a session, so they are read-only, Audience and Custom included: a
+// copy of the struct shares those. Claims that a [Verifier] returned are safe
+// for concurrent use as long as nobody changes them.
 //
 // The fields are those of Cloudflare's application token; one that the token
 // lacks is zero. A test may make its own Claims and put them into a context
