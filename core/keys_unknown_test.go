@@ -25,7 +25,7 @@ func TestKeysUnknownKid(t *testing.T) {
 	// must not make a rotation wait.
 	keysTest(t, "a rotation right after the first fetch needs no patience", func(t *testing.T, r *keysRig) {
 		r.want(t, r.olderToken, nil, 0)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		r.endpoint.publish(r.older, r.newer)
 		r.want(t, r.newerToken, nil, 0)
 		r.wantFetches(t, 2)

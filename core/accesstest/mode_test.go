@@ -29,7 +29,7 @@ func TestModes(t *testing.T) {
 		"Serve {}":    {func() { team.Serve("{}") }, 200, "{}", "application/json"},
 		"Serve empty": {func() { team.Serve("") }, 200, "", "application/json"},
 		"Serve 1 MiB": {func() { team.Serve(long) }, 200, long, "application/json"},
-		"Handle":      {func() { team.Handle(http.RedirectHandler("/x", 307)) }, 307, "<a href=\"/x\">Temporary Redirect</a>.\n\n", "text/html; charset=utf-8"},
+		"Handle":      {func() { team.Handle(http.RedirectHandler("/x", http.StatusTemporaryRedirect)) }, 307, "<a href=\"/x\">Temporary Redirect</a>.\n\n", "text/html; charset=utf-8"},
 		"Recover":     {team.Recover, 200, certs, "application/json"},
 		"replaced":    {func() { team.Hang(); team.Fail(500); team.Serve("last") }, 200, "last", "application/json"},
 		"recovered":   {func() { team.Fail(500); team.Recover() }, 200, certs, "application/json"},
