@@ -97,6 +97,9 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 }
 
 func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) (_ *Claims, isRemembered bool, err error) {
+	if len(token) > maxToken { // before its hash is made, too
+		return nil, false, fmt.Errorf("%w: %d bytes", ErrMalformed, len(token))
+	}
 	known := v.memory.find(token)
 	var keyID string
 	if known != nil {
