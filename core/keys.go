@@ -102,7 +102,9 @@ func (k *keys) answer(id string, arrived time.Time) answer {
 	defer k.mu.Unlock()
 	now := time.Now()
 	state := k.state.Load()
-	if k.flight == nil && !now.Before(state.due) {
+	// A fetch that began after the token came has the last word.
+	answered := !state.begun.Before(arrived)
+	if k.flight == nil && !answered && !now.Before(state.due) {
 		k.start(now, ReasonRefresh)
 	}
 
@@ -114,15 +116,15 @@ func (k *keys) answer(id string, arrived time.Time) answer {
 		return answer{err: &keysUnavailableError{cause, state.due.Sub(now)}, wait: k.flight}
 	}
 	if state.set.has(id) {
-		if now.Sub(state.due) < k.interval {
+		if answered || now.Sub(state.due) < k.interval {
 			return answer{set: state.set}
 		}
 		return answer{set: state.set, wait: k.flight}
 	}
 
 	unknown := answer{err: &unknownKeyError{id, state.err}}
-	if !state.begun.Before(arrived) {
-		return unknown // the document was read after the token came
+	if answered {
+		return unknown
 	}
 	if k.flight == nil && state.failures == 0 && !now.Before(k.cooldownUntil) {
 		k.cooldownUntil = now.Add(k.cooldown)

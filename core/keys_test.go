@@ -421,3 +421,16 @@ func TestKeysReplaced(t *testing.T) {
 		}
 	})
 }
+
+// An interval shorter than a fetch is a mistake, but no reason to go on fetching
+// for the same request: one fetch that began after it came is enough.
+func TestKeysIntervalShorterThanAFetch(t *testing.T) {
+	keysTest(t, "each request waits for one fetch at most", func(t *testing.T, r *keysRig) {
+		r.endpoint.slow(time.Second)
+		for i := range 3 {
+			r.want(t, r.olderToken, nil, time.Second)
+			r.wantFetches(t, 1+i)
+			time.Sleep(time.Minute)
+		}
+	}, func(c *core.Config) { c.RefreshInterval = time.Nanosecond })
+}
