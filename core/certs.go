@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
-	"time"
 
 	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
@@ -23,12 +23,10 @@ const maxDocument = 1 << 20
 // the process.
 const leastModulus, mostModulus = 2048, 8192
 
-// keySet is the usable part of one certs document. It is immutable, but for
-// fetched, which is set before the set is shared.
+// keySet is the usable part of one certs document. It is immutable.
 type keySet struct {
 	keyfunc keyfunc.Keyfunc           // for golang-jwt
 	public  map[string]*rsa.PublicKey // the same keys, by key id
-	fetched time.Time                 // when the fetch began
 }
 
 func (s *keySet) has(id string) bool {
@@ -84,7 +82,7 @@ func readDocument(body io.Reader) ([]byte, error) {
 // parseCerts returns the usable keys of a certs document. Others are skipped:
 // a new kind of key beside the good ones is no reason to refuse everybody. A
 // key that was in last keeps its identity, so that tokens remembered with it
-// stay good.
+// stay good, and if nothing changed, last itself is returned.
 func parseCerts(document []byte, last *keySet) (*keySet, error) {
 	var certs struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -122,6 +120,10 @@ func parseCerts(document []byte, last *keySet) (*keySet, error) {
 			skipped = errors.New("there are none")
 		}
 		return nil, fmt.Errorf("certs document: no usable key among %d: %w", len(certs.Keys), skipped)
+	}
+
+	if last != nil && maps.Equal(public, last.public) {
+		return last, nil
 	}
 
 	storage := jwkset.NewMemoryStorage()

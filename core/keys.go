@@ -36,6 +36,7 @@ type keys struct {
 // keysState is what the last fetch left behind. It is immutable.
 type keysState struct {
 	set      *keySet   // the last good keys; nil until there are any
+	fetched  time.Time // when the fetch of set began
 	begun    time.Time // when the last fetch began
 	due      time.Time // when the next is wanted; the zero time is long ago
 	failures int       // since the last good fetch
@@ -63,12 +64,22 @@ func newKeys(cfg Config, fetch func(context.Context, *keySet) (*keySet, error), 
 	return k
 }
 
+// current returns the keys if they serve as they are: nothing is to be fetched,
+// nor waited for. Otherwise nil.
+func (k *keys) current(arrived time.Time) *keySet {
+	state := k.state.Load()
+	if arrived.Before(state.due) && k.serves(state, arrived) {
+		return state.set
+	}
+	return nil
+}
+
 // find returns the published keys if the key id is among them. If it has to
 // wait for a fetch, it waits FetchTimeout at most. The error is of class
 // ErrUnknownKey or ErrKeysUnavailable. arrived is the time of the call.
 func (k *keys) find(ctx context.Context, id string, arrived time.Time) (*keySet, error) {
-	if state := k.state.Load(); arrived.Before(state.due) && k.serves(state.set, arrived) && state.set.has(id) {
-		return state.set, nil
+	if set := k.current(arrived); set != nil && set.has(id) {
+		return set, nil
 	}
 	var patience <-chan time.Time
 	for {
@@ -108,7 +119,7 @@ func (k *keys) answer(id string, arrived time.Time) answer {
 		k.start(now, ReasonRefresh)
 	}
 
-	if !k.serves(state.set, now) {
+	if !k.serves(state, now) {
 		cause := state.err
 		if cause == nil {
 			cause = errors.New("they are being fetched")
@@ -135,8 +146,8 @@ func (k *keys) answer(id string, arrived time.Time) answer {
 }
 
 // serves reports whether the keys are good enough to judge a token by.
-func (k *keys) serves(set *keySet, now time.Time) bool {
-	return set != nil && now.Sub(set.fetched) <= k.maxStale
+func (k *keys) serves(state *keysState, now time.Time) bool {
+	return state.set != nil && now.Sub(state.fetched) <= k.maxStale
 }
 
 // refresh fetches the keys, or joins a fetch that is under way.
@@ -184,10 +195,9 @@ func (k *keys) land(f *flight, set *keySet, err error) {
 	k.mu.Lock()
 	last := k.state.Load()
 	if err == nil {
-		set.fetched = f.begun
-		next.set, next.due = set, f.begun.Add(k.interval)
+		next.set, next.fetched, next.due = set, f.begun, f.begun.Add(k.interval)
 	} else {
-		next.set, next.failures = last.set, last.failures+1
+		next.set, next.fetched, next.failures = last.set, last.fetched, last.failures+1
 		next.due = now.Add(backoff(next.failures))
 	}
 	k.state.Store(next)

@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"crypto/rsa"
 	"fmt"
 	"time"
 
@@ -22,9 +21,9 @@ type memory struct {
 type remembered struct {
 	claims *Claims
 	keyID  string
-	key    *rsa.PublicKey // the key that verified it
-	from   time.Time      // valid from then on, leeway included
-	until  time.Time      // and until before then
+	set    *keySet   // the keys that verified it; few tokens know any but the latest
+	from   time.Time // valid from then on, leeway included
+	until  time.Time // and until before then
 }
 
 // newMemory returns a memory of up to size tokens.
@@ -71,9 +70,9 @@ func (m *memory) forget(token string) {
 	m.tokens.Invalidate(token)
 }
 
-// newRemembered returns the memory of claims that verified with a key.
-func newRemembered(claims *Claims, keyID string, key *rsa.PublicKey, leeway time.Duration) *remembered {
-	r := &remembered{claims: claims, keyID: keyID, key: key, until: claims.ExpiresAt.Add(leeway)}
+// newRemembered returns the memory of claims that verified with a key of the set.
+func newRemembered(claims *Claims, keyID string, set *keySet, leeway time.Duration) *remembered {
+	r := &remembered{claims: claims, keyID: keyID, set: set, until: claims.ExpiresAt.Add(leeway)}
 	if claims.NotBefore != nil {
 		r.from = claims.NotBefore.Add(-leeway)
 	}

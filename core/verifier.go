@@ -101,6 +101,9 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) 
 		return nil, false, fmt.Errorf("%w: %d bytes", ErrMalformed, len(token))
 	}
 	known := v.memory.find(token)
+	if known != nil && known.set == v.keys.current(arrived) {
+		return v.recall(token, known, arrived) // the keys are those that it was verified with
+	}
 	var keyID string
 	if known != nil {
 		keyID = known.keyID
@@ -112,14 +115,9 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) 
 	if err != nil {
 		return nil, false, err
 	}
-	if known != nil && set.public[keyID] == known.key {
-		if err := known.check(arrived); err != nil {
-			v.memory.forget(token)
-			return nil, true, err
-		}
-		return known.claims, true, nil
+	if known != nil && known.set.public[keyID] == set.public[keyID] {
+		return v.recall(token, known, arrived)
 	}
-
 	if known != nil {
 		v.memory.forget(token) // another key has the key id now
 	}
@@ -127,13 +125,22 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) 
 	token = strings.Clone(token)
 	judge := func() (*remembered, error) { return v.judge(token, keyID, set) }
 	known, err = v.memory.learn(token, judge)
-	if err == nil && known.key != set.public[keyID] {
+	if err == nil && known.set.public[keyID] != set.public[keyID] {
 		known, err = judge() // the answer was of a request that saw other keys
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	return known.claims, false, nil
+}
+
+// recall answers for a remembered token whose key is published still.
+func (v *Verifier) recall(token string, known *remembered, arrived time.Time) (_ *Claims, isRemembered bool, err error) {
+	if err := known.check(arrived); err != nil {
+		v.memory.forget(token)
+		return nil, true, err
+	}
+	return known.claims, true, nil
 }
 
 // judge lets golang-jwt decide about a token whose key is in the set.
@@ -143,7 +150,7 @@ func (v *Verifier) judge(token, keyID string, set *keySet) (*remembered, error) 
 		return nil, err
 	}
 	v.headers.put(token, keyID)
-	return newRemembered(claims, keyID, set.public[keyID], v.leeway), nil
+	return newRemembered(claims, keyID, set, v.leeway), nil
 }
 
 // refused logs err and returns it as it leaves the verifier.
