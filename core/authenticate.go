@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Where Access puts what it has to say to an origin.
@@ -23,8 +24,9 @@ const (
 const maxCookies = 4
 
 // Headers are the header fields of a request. Values returns every value of
-// the named field, nil if there is none; names come in canonical form.
-// An http.Header is one as it stands.
+// the named field, nil if there is none. The name comes in canonical form and
+// stands for every spelling. The strings are read during the call only; what
+// is kept is copied. An http.Header is one as it stands.
 type Headers interface {
 	Values(name string) []string
 }
@@ -33,7 +35,7 @@ type Headers interface {
 // decides alone; more than one value is ErrMalformed. Otherwise the first of up
 // to four [TokenCookie] cookies that verifies is taken; if none does, the error
 // is the first one's. With no token in either it returns ErrNoToken. Other
-// errors are those of [Verifier.Verify].
+// errors are those of [Verifier.Verify], and so is the longest wait.
 func (v *Verifier) Authenticate(ctx context.Context, h Headers) (*Claims, error) {
 	return v.Admit(ctx, h, Rule{})
 }
@@ -75,8 +77,9 @@ func (v *Verifier) authenticate(ctx context.Context, h Headers) (*Claims, error)
 		return nil, ErrNoToken
 	}
 	var first error
+	arrived := time.Now()
 	for _, token := range tokens {
-		claims, err := v.Verify(ctx, token)
+		claims, err := v.verifySince(ctx, token, arrived)
 		if err == nil {
 			return claims, nil
 		}

@@ -32,7 +32,8 @@ type Claims struct {
 	// Country is where the person logged in from, in two letters (ISO 3166-1).
 	Country string `json:"country,omitempty"`
 	// Custom holds the SAML attributes or OIDC claims that the identity
-	// provider is set up to pass on. Nil where there are none.
+	// provider is set up to pass on. Numbers are float64: see Decode for large
+	// ones. Nil where there are none.
 	Custom map[string]any `json:"custom,omitempty"`
 
 	// A pointer, because package fmt follows none inside a struct: %+v of

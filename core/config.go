@@ -27,7 +27,7 @@ type Config struct {
 	// issuer that tokens must name.
 	Endpoint string
 	// Leeway is the clock difference forgiven in exp, nbf and iat. 0 means
-	// 30 seconds, negative means none.
+	// 30 seconds, negative means none. At most 5 minutes.
 	Leeway time.Duration
 	// RefreshInterval is the age at which keys are fetched again, behind the
 	// request that notices. A request that finds them twice as old, in a
@@ -38,8 +38,9 @@ type Config struct {
 	// least RefreshInterval.
 	MaxStale time.Duration
 	// RefetchCooldown is the least time between fetches caused by unknown key
-	// ids, so that made-up ones can't drive traffic to Access. 0 means 10
-	// seconds.
+	// ids, so that made-up ones can't drive traffic to Access. While strangers
+	// send those, a freshly rotated key may be refused for that long. 0 means
+	// 10 seconds.
 	RefetchCooldown time.Duration
 	// FetchTimeout bounds a certs fetch, and any wait for one. 0 means 5
 	// seconds.
@@ -64,6 +65,13 @@ const (
 	defaultRefetchCooldown = 10 * time.Second
 	defaultFetchTimeout    = 5 * time.Second
 	defaultTokenCacheSize  = 8192
+)
+
+// A duration under leastDuration is a number that lacks its unit. RFC 7519
+// section 4.1.4 wants a leeway of no more than a few minutes.
+const (
+	leastDuration = time.Millisecond
+	mostLeeway    = 5 * time.Minute
 )
 
 // ConfigFromEnv returns a Config with Team from TEAM_DOMAIN and Audiences from
@@ -108,6 +116,8 @@ func (c Config) resolve() (Config, error) {
 		c.Leeway = defaultLeeway
 	case c.Leeway < 0:
 		c.Leeway = 0
+	case c.Leeway < leastDuration, c.Leeway > mostLeeway:
+		return Config{}, fmt.Errorf("cfaccess: Config.Leeway: %v is not between %v and %v", c.Leeway, leastDuration, mostLeeway)
 	}
 	if c.TokenCacheSize == 0 {
 		c.TokenCacheSize = defaultTokenCacheSize
@@ -122,11 +132,11 @@ func (c Config) resolve() (Config, error) {
 		{"RefetchCooldown", &c.RefetchCooldown, defaultRefetchCooldown},
 		{"FetchTimeout", &c.FetchTimeout, defaultFetchTimeout},
 	} {
-		if *field.value < 0 {
-			return Config{}, fmt.Errorf("cfaccess: Config.%s: %v is negative", field.name, *field.value)
-		}
 		if *field.value == 0 {
 			*field.value = field.fallback
+		}
+		if *field.value < leastDuration {
+			return Config{}, fmt.Errorf("cfaccess: Config.%s: %v is less than %v", field.name, *field.value, leastDuration)
 		}
 	}
 	if c.MaxStale < c.RefreshInterval {

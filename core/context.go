@@ -23,7 +23,8 @@ func FromContext(ctx context.Context) (*Claims, bool) {
 
 // Forward returns r as the handler behind the verifier is to see it: with c in
 // its context, and with [EmailHeader] overwritten by the verified email, or
-// removed where there is none. The header is changed in place.
+// removed where there is none. The header, which may not be nil, is changed in
+// place.
 //
 // A nil c stands for a request that nobody vouches for. Claims that an outer
 // middleware put into its context stay, and so does their email.

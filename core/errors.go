@@ -38,12 +38,15 @@ var (
 	ErrKeysUnavailable = errors.New("cfaccess: keys unavailable")
 )
 
+// classes are the sentinels; they don't change.
+var classes = [...]error{
+	ErrNoToken, ErrMalformed, ErrUnknownKey, ErrSignature, ErrExpired, ErrNotYetValid,
+	ErrIssuer, ErrAudience, ErrTokenType, ErrForbidden, ErrKeysUnavailable,
+}
+
 // classOf returns the sentinel that err matches, or nil.
 func classOf(err error) error {
-	for _, class := range [...]error{
-		ErrNoToken, ErrMalformed, ErrUnknownKey, ErrSignature, ErrExpired, ErrNotYetValid,
-		ErrIssuer, ErrAudience, ErrTokenType, ErrForbidden, ErrKeysUnavailable,
-	} {
+	for _, class := range classes {
 		if errors.Is(err, class) {
 			return class
 		}
@@ -65,7 +68,12 @@ func (e *unknownKeyError) Error() string {
 	return fmt.Sprintf("%v: kid %.80q is not published", ErrUnknownKey, e.keyID)
 }
 
-func (e *unknownKeyError) Unwrap() []error { return []error{ErrUnknownKey, e.fetchErr} }
+func (e *unknownKeyError) Unwrap() []error {
+	if e.fetchErr == nil {
+		return []error{ErrUnknownKey}
+	}
+	return []error{ErrUnknownKey, e.fetchErr}
+}
 
 // keysUnavailableError is ErrKeysUnavailable with what a 503 answer needs.
 type keysUnavailableError struct {

@@ -132,14 +132,14 @@ func ExampleFromContext() {
 // People of the company, and one service; but not from an embargoed country.
 func ExamplePolicy() {
 	policy := core.AllOf(
-		core.AnyOf(core.EmailDomains("example.com"), core.Services("ci-bot")),
+		core.AnyOf(core.EmailDomains("example.com"), core.Services("e367826f93b8d71185e03fe518aff3b4.access")),
 		core.Not(core.Countries("XX")),
 	)
 	for _, c := range []*core.Claims{
 		{Email: "ada@example.com", Country: "DE"},
 		{Email: "eve@elsewhere.example", Country: "DE"},
 		{Email: "ada@example.com", Country: "XX"},
-		{CommonName: "ci-bot"},
+		{CommonName: "e367826f93b8d71185e03fe518aff3b4.access"},
 	} {
 		fmt.Println(policy(context.Background(), c) == nil)
 	}

@@ -65,6 +65,8 @@ func FuzzSignedToken(f *testing.F) {
 		{header, `{"type":"org","aud":["x"],"exp":4102444800,"iss":"` + issuer + `"}`},
 		{header, `{"Type":"app","AUD":["x"],"eXp":4102444800,"iss":"` + issuer + `"}`},
 		{header, `{"aud":["x"],"aud":["y"],"exp":1e300,"exp":null,"iss":"` + issuer + `"}`},
+		{header, `{"Aud":["x"],"exp":4102444800,"iss":"` + issuer + `"}`},
+		{header, `{"aud":["x"],"Exp":4102444800,"iss":"` + issuer + `"}`},
 		{header, `{"aud":["x"],"exp":"4102444800","iss":"` + issuer + `"}`},
 		{header, `null`},
 		{`{"alg":"RS256","kid":"k","crit":["x"]}`, `{}`},

@@ -9,11 +9,14 @@ import (
 // costs nothing. They may be called from several goroutines at once.
 //
 // A hook runs in the way of the request or the fetch that it reports: one that
-// blocks delays it, one that panics takes it down. Hooks see claims and error
-// texts, which are not for clients.
+// blocks delays it. One that panics is the caller's panic in Verified; in
+// Fetched it ends the process, since a fetch has a goroutine of its own. Hooks
+// see claims and error texts, which are not for clients.
 type Hooks struct {
 	// Verified is called at the end of every Verify, also of those that
-	// Authenticate and Admit make. ctx is the caller's.
+	// Authenticate and Admit make. It does not see a request without a token,
+	// or with several headers, and sees success where a policy then refuses.
+	// ctx is the caller's.
 	Verified func(ctx context.Context, e Verification)
 	// Fetched is called at the end of every certs fetch, before those who
 	// wait for it go on. ctx is the fetch's own, not a request's.
@@ -24,8 +27,8 @@ type Hooks struct {
 type Verification struct {
 	Claims     *Claims
 	Err        error
-	Remembered bool // answered from the memory of verified tokens, no signature checked
-	Duration   time.Duration
+	Remembered bool          // answered from the memory of verified tokens, no signature checked
+	Duration   time.Duration // since the call; for a cookie, since the first one was tried
 }
 
 // Fetch reports one certs fetch.

@@ -88,7 +88,7 @@ func (k *keys) find(ctx context.Context, id string, arrived time.Time) (*keySet,
 			return a.set, a.err
 		}
 		if patience == nil {
-			patience = time.After(k.timeout)
+			patience = time.After(k.timeout - time.Since(arrived))
 		}
 		select {
 		case <-a.wait.done:
@@ -199,6 +199,10 @@ func (k *keys) land(f *flight, set *keySet, err error) {
 	} else {
 		next.set, next.fetched, next.failures = last.set, last.fetched, last.failures+1
 		next.due = now.Add(backoff(next.failures))
+		if last.failures > 0 && f.begun.Before(last.due) {
+			// A Refresh out of turn: asking often must not put off the others.
+			next.failures, next.due = last.failures, last.due
+		}
 	}
 	k.state.Store(next)
 	k.flight = nil

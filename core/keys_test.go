@@ -432,5 +432,5 @@ func TestKeysIntervalShorterThanAFetch(t *testing.T) {
 			r.wantFetches(t, 1+i)
 			time.Sleep(time.Minute)
 		}
-	}, func(c *core.Config) { c.RefreshInterval = time.Nanosecond })
+	}, func(c *core.Config) { c.RefreshInterval = time.Millisecond })
 }

@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -152,4 +153,25 @@ func TestKeysJoinedFetch(t *testing.T) {
 		r.want(t, r.newerToken, core.ErrUnknownKey, keysTimeout)
 		r.wantFetches(t, 2)
 	})
+}
+
+// A request waits for keys once, however many tokens it brings.
+func TestKeysSeveralCookies(t *testing.T) {
+	keysTest(t, "four made-up kids take FetchTimeout at most", func(t *testing.T, r *keysRig) {
+		r.want(t, r.olderToken, nil, 0)
+		r.endpoint.slow(keysTimeout - time.Second)
+		var cookies []string
+		for i := range 4 {
+			cookies = append(cookies, core.TokenCookie+"="+keysMadeUp(i))
+		}
+		arrived := time.Now()
+		ctx := context.WithValue(t.Context(), keysAnswerKey{}, &keysAnswer{})
+		_, err := r.Authenticate(ctx, http.Header{"Cookie": {strings.Join(cookies, "; ")}})
+		if !errors.Is(err, core.ErrUnknownKey) {
+			t.Errorf("got %v", err)
+		}
+		if waited := time.Since(arrived); waited > keysTimeout {
+			t.Errorf("waited %v, want %v at most", waited, keysTimeout)
+		}
+	}, func(c *core.Config) { c.RefetchCooldown = time.Millisecond })
 }

@@ -29,7 +29,7 @@ func (v *Verifier) parse(token string, set *keySet) (*Claims, error) {
 	if _, err := v.parser.ParseWithClaims(token, &p, set.keyfunc.Keyfunc); err != nil {
 		return nil, fmt.Errorf("%w: %w", classify(err, &p), err)
 	}
-	return p.claims(&origin{token, v}), nil
+	return p.claims(origin{token, v}), nil
 }
 
 // classify returns the sentinel for an error of golang-jwt's. Of several
@@ -45,7 +45,7 @@ func classify(err error, p *payload) error {
 		return ErrMalformed
 	case errors.Is(err, jwt.ErrTokenInvalidIssuer), missing && p.Claims.Issuer == "":
 		return ErrIssuer
-	case errors.Is(err, jwt.ErrTokenInvalidAudience), missing && !p.Audience.named():
+	case errors.Is(err, jwt.ErrTokenInvalidAudience), missing && !p.checked.Audience.named():
 		return ErrAudience
 	case errors.As(err, &tokenType):
 		return ErrTokenType

@@ -14,21 +14,26 @@ import (
 // into it and asks it for what it checks.
 type payload struct {
 	misspelled
+	checked
 	Claims
-	// These go before the fields of jwt.RegisteredClaims, which would take a
-	// date that is a string.
+
+	from origin // what the claims' pointer points to
+}
+
+// checked are the claims that take the place of jwt.RegisteredClaims' own: its
+// dates may be strings, and its audience is decoded twice.
+type checked struct {
 	ExpiresAt numericDate `json:"exp"`
 	NotBefore numericDate `json:"nbf"`
 	IssuedAt  numericDate `json:"iat"`
-	// jwt.ClaimStrings decodes twice.
-	Audience audience `json:"aud"`
+	Audience  audience    `json:"aud"`
 }
 
-func (p *payload) GetExpirationTime() (*jwt.NumericDate, error) { return p.ExpiresAt.date, nil }
-func (p *payload) GetNotBefore() (*jwt.NumericDate, error)      { return p.NotBefore.date, nil }
-func (p *payload) GetIssuedAt() (*jwt.NumericDate, error)       { return p.IssuedAt.date, nil }
+func (p *payload) GetExpirationTime() (*jwt.NumericDate, error) { return p.checked.ExpiresAt.date, nil }
+func (p *payload) GetNotBefore() (*jwt.NumericDate, error)      { return p.checked.NotBefore.date, nil }
+func (p *payload) GetIssuedAt() (*jwt.NumericDate, error)       { return p.checked.IssuedAt.date, nil }
 func (p *payload) GetAudience() (jwt.ClaimStrings, error) {
-	return jwt.ClaimStrings(p.Audience), nil
+	return jwt.ClaimStrings(p.checked.Audience), nil
 }
 
 // Validate is called by golang-jwt after its own checks of the claims.
@@ -45,15 +50,17 @@ func (e tokenTypeError) Error() string {
 	return fmt.Sprintf("type is %.20q, not app", string(e))
 }
 
-// claims returns what is left for the caller once the token has verified.
-func (p *payload) claims(from *origin) *Claims {
-	c := p.Claims
-	c.RegisteredClaims.Audience = jwt.ClaimStrings(p.Audience)
-	c.RegisteredClaims.ExpiresAt = p.ExpiresAt.date
-	c.RegisteredClaims.NotBefore = p.NotBefore.date
-	c.RegisteredClaims.IssuedAt = p.IssuedAt.date
-	c.origin = from
-	return &c
+// claims returns what is left for the caller once the token has verified. It is
+// part of p: a copy would be one more piece of memory a token.
+func (p *payload) claims(from origin) *Claims {
+	c := &p.Claims
+	c.RegisteredClaims.Audience = jwt.ClaimStrings(p.checked.Audience)
+	c.RegisteredClaims.ExpiresAt = p.checked.ExpiresAt.date
+	c.RegisteredClaims.NotBefore = p.checked.NotBefore.date
+	c.RegisteredClaims.IssuedAt = p.checked.IssuedAt.date
+	p.from = from
+	c.origin = &p.from
+	return c
 }
 
 // audience is a string or an array of strings (RFC 7519 section 4.1.3).
@@ -93,8 +100,9 @@ func (d *numericDate) UnmarshalJSON(b []byte) error {
 
 // misspelled takes the members whose names differ from a claim's in case only.
 // RFC 7519 section 4 compares names exactly; encoding/json takes any case,
-// unless another field has that name too. Among several it prefers the exact
-// name, then the first field, so these come first.
+// unless another field has that name too. Of several it takes the one of the
+// exact name, or else the first of the outermost: so these come first, and none
+// of the others is further out.
 type misspelled struct {
 	Issuer        ignored `json:"ISS"`
 	Subject       ignored `json:"SUB"`

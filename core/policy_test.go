@@ -20,6 +20,8 @@ func TestPolicies(t *testing.T) {
 	certified := &core.Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "x"}, Email: "eve@example.com", CommonName: "ci-bot"}
 	kelvin := &core.Claims{Email: "\u212aate@example.com"}
 	quoted := &core.Claims{Email: `"eve@example.com"@evil.example`}
+	quotedOurs := &core.Claims{Email: `"a@b"@example.com`}
+	idless := &core.Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "x"}, CommonName: "ci-bot"}
 	nobody := &core.Claims{}
 	allow := func(context.Context, *core.Claims) error { return nil }
 	deny := func(context.Context, *core.Claims) error { return errDenied }
@@ -54,6 +56,8 @@ func TestPolicies(t *testing.T) {
 		"EmailDomains: the end of another":       {core.EmailDomains("ample.com"), person, false},
 		"EmailDomains: none listed":              {core.EmailDomains(), person, false},
 		"EmailDomains: no email":                 {core.EmailDomains(""), service, false},
+		"EmailDomains: the last @ is ours":       {core.EmailDomains("example.com"), quotedOurs, true},
+		"Services: a person without an email":    {core.Services(), idless, false},
 		"EmailDomains: no @ at all":              {core.EmailDomains("example.com"), &core.Claims{Email: "example.com"}, false},
 		"EmailDomains: the last @ counts":        {core.EmailDomains("example.com"), quoted, false},
 		"EmailDomains: of a certified person":    {core.EmailDomains("example.com"), certified, true},

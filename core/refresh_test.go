@@ -281,3 +281,19 @@ func TestKeysCallerGoesAway(t *testing.T) {
 		}
 	})
 }
+
+// A start-up loop that asks without pause must not lock out those who come
+// once the endpoint is back.
+func TestRefreshDoesNotPutOffTheNextFetch(t *testing.T) {
+	keysTest(t, "a hundred times in vain", func(t *testing.T, r *keysRig) {
+		r.endpoint.fail(http.StatusInternalServerError)
+		for range 100 {
+			if err := r.Refresh(t.Context()); !errors.Is(err, core.ErrKeysUnavailable) {
+				t.Fatal(err)
+			}
+		}
+		r.endpoint.publish(r.older)
+		time.Sleep(2 * time.Second) // the first backoff is no longer
+		r.want(t, r.olderToken, nil, 0)
+	})
+}

@@ -32,9 +32,17 @@ const (
 	leastRetryAfter   = time.Second
 )
 
-// Refuse returns what a client is told of err, by the table in the README. An
-// error that matches none of this package's is answered with 500. It never
-// returns nil.
+// Refuse returns what a client is told of err. It never returns nil.
+//
+//	ErrNoToken                              401 token_missing
+//	ErrMalformed, ErrUnknownKey,
+//	ErrSignature, ErrIssuer,
+//	ErrAudience, ErrTokenType               401 token_invalid
+//	ErrExpired                              401 token_expired
+//	ErrNotYetValid                          401 token_not_yet_valid
+//	ErrForbidden                            403 forbidden
+//	ErrKeysUnavailable                      503 keys_unavailable, with RetryAfter
+//	anything else                           500 internal_error
 func Refuse(err error) *Refusal {
 	r := &Refusal{}
 	switch classOf(err) {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -22,7 +23,8 @@ type Policy func(ctx context.Context, c *Claims) error
 
 // Require is the decision behind the Require of every adapter: it returns the
 // claims in ctx if policy allows their owner. It returns ErrNoToken where ctx
-// holds no claims, and an error that matches ErrForbidden where policy refuses.
+// holds no claims, and then knows no issuer to name as the realm, and an error
+// that matches ErrForbidden where policy refuses.
 // A nil policy lets every verified caller pass.
 func Require(ctx context.Context, policy Policy) (*Claims, error) {
 	c, ok := FromContext(ctx)
@@ -48,14 +50,15 @@ func permit(ctx context.Context, c *Claims, policy Policy) error {
 	if err == nil {
 		return nil
 	}
-	switch classOf(err) {
-	case nil:
-		return fmt.Errorf("%w: %w", ErrForbidden, err)
-	case ErrForbidden:
-		return err
-	default:
-		// The policy asked another verifier, say. Keep what it says, but
-		// don't let the error match two classes.
-		return fmt.Errorf("%w: %s", ErrForbidden, err.Error())
+	for _, class := range classes {
+		if class != ErrForbidden && errors.Is(err, class) {
+			// The policy asked another verifier, say. Keep what it says, but
+			// don't let the error match two classes.
+			return fmt.Errorf("%w: %s", ErrForbidden, err.Error())
+		}
 	}
+	if errors.Is(err, ErrForbidden) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrForbidden, err)
 }

@@ -67,14 +67,12 @@ func New(cfg Config) (*Verifier, error) {
 func (v *Verifier) Issuer() string { return v.issuer }
 
 // Refresh fetches the team's keys now, or waits for a fetch that is under way.
-// Call it at start to find a mistyped team before the first user does. The
+// Call it at start to find a mistyped team before the first user does. Each
+// call is a fetch: keep it from strangers. The
 // error matches ErrKeysUnavailable, and its text says what failed; keys that
 // were fetched before stay in use.
 func (v *Verifier) Refresh(ctx context.Context) error {
-	if err := v.keys.refresh(ctx); err != nil {
-		return &issuedError{err, v.issuer}
-	}
-	return nil
+	return v.keys.refresh(ctx)
 }
 
 // Verify returns the claims of a good token: signed with a key that the team
@@ -85,7 +83,12 @@ func (v *Verifier) Refresh(ctx context.Context) error {
 // FetchTimeout at most. If ctx ends first, the error matches ctx.Err() and
 // ErrKeysUnavailable. Every error but ErrNoToken and ErrForbidden may occur.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
-	arrived := time.Now()
+	return v.verifySince(ctx, token, time.Now())
+}
+
+// verifySince is Verify for a request that arrived at that time: however many
+// tokens it brings, it waits for keys only once.
+func (v *Verifier) verifySince(ctx context.Context, token string, arrived time.Time) (*Claims, error) {
 	claims, isRemembered, err := v.verify(ctx, token, arrived)
 	if err != nil {
 		err = v.refused(ctx, err)
