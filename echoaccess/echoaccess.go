@@ -20,15 +20,16 @@ type Config struct {
 	// Rule says which callers pass.
 	core.Rule
 	// Skipper, if set, names the requests that pass unexamined: preflights,
-	// health checks. They get no claims, and a forged email header is removed.
+	// health checks. They get no claims here, and a forged email header is
+	// removed; what an outer New vouched for stays.
 	Skipper func(echo.Context) bool
 	// ErrorHandler, if set, takes the place of the default refusal for the
-	// requests that New or a Require behind it refuses. What it returns goes
-	// to echo's HTTPErrorHandler.
+	// requests that New or a Require behind it refuses. It must answer, or
+	// return an error for echo's HTTPErrorHandler.
 	ErrorHandler func(echo.Context, error) error
 }
 
-// Where New leaves what Claims and Require read.
+// Where New leaves the claims for echo's users, and its handler for Require.
 const (
 	claimsKey       = "cfaccess"
 	errorHandlerKey = "cfaccess.errorHandler"
@@ -41,8 +42,8 @@ const (
 //
 // A refusal is returned as an *echo.HTTPError whose Message is a *core.Refusal
 // and which matches core's error with errors.Is. The headers of the answer are
-// set by then: an HTTPErrorHandler that sends another body sets another
-// Content-Type.
+// set by then: an HTTPErrorHandler that sends another kind of body deletes
+// Content-Type first, since echo keeps one that is there.
 func New(v *core.Verifier, config ...Config) echo.MiddlewareFunc {
 	if v == nil {
 		panic("echoaccess: New: the Verifier is nil")
@@ -91,8 +92,7 @@ func Require(policies ...core.Policy) echo.MiddlewareFunc {
 // Claims returns the claims of the request's caller, or false if nobody was
 // verified. The claims may be kept; c may not, echo uses it again.
 func Claims(c echo.Context) (*core.Claims, bool) {
-	claims, ok := c.Get(claimsKey).(*core.Claims)
-	return claims, ok
+	return core.FromContext(c.Request().Context())
 }
 
 func refuse(c echo.Context, err error) error {

@@ -3,8 +3,9 @@
 //	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 //	app.Use(fiberaccess.New(verifier))
 //
-// Set ReadBufferSize: an Access token comes twice, in a header and in a cookie,
-// and fiber answers header blocks over 4 KiB with 431.
+// Set ReadBufferSize: the token comes in a header and in a cookie, and fiber
+// answers header blocks over 4 KiB with 431. Leave DisableHeaderNormalizing
+// unset: with it, New answers 500.
 package fiberaccess
 
 import (
@@ -19,13 +20,13 @@ import (
 type Config struct {
 	// Rule says which callers pass.
 	core.Rule
-	// Next, if set, names the requests that pass unexamined: preflights,
-	// health checks. They get no claims, and a forged email header is removed.
+	// Next, if set, names the requests that pass unexamined, such as preflights.
+	// They get no claims here, and a forged email header is removed; what an
+	// outer New vouched for stays.
 	Next func(*fiber.Ctx) bool
-	// ErrorHandler, if set, answers the requests that New or a Require behind
-	// it refuses. Its error is a *fiber.Error with errors.As and core's error
-	// with errors.Is. The text is safe to show: return it to hand refusals to
-	// the app's own ErrorHandler.
+	// ErrorHandler, if set, answers the requests that New or a Require behind it
+	// refuses. The error is a *fiber.Error with errors.As and core's error with
+	// errors.Is; its text is safe to show. Return it for the app's ErrorHandler.
 	ErrorHandler func(*fiber.Ctx, error) error
 }
 
@@ -44,6 +45,9 @@ func New(v *core.Verifier, config ...Config) fiber.Handler {
 		cfg = config[0]
 	}
 	return func(c *fiber.Ctx) error {
+		if c.App().Config().DisableHeaderNormalizing {
+			return fiber.ErrInternalServerError // headers in another spelling would go unseen
+		}
 		if cfg.ErrorHandler != nil {
 			c.Locals(errorHandlerKey, cfg.ErrorHandler)
 		}
@@ -71,12 +75,8 @@ func Require(policies ...core.Policy) fiber.Handler {
 	}
 }
 
-// Claims returns the caller's claims, or false if nobody was verified. They may
-// be kept; c may not, fiber uses it again.
-func Claims(c *fiber.Ctx) (*core.Claims, bool) {
-	claims, ok := c.Locals(claimsKey).(*core.Claims)
-	return claims, ok
-}
+// Claims returns the caller's claims, or false if nobody was verified.
+func Claims(c *fiber.Ctx) (*core.Claims, bool) { return core.FromContext(c.UserContext()) }
 
 // headers are for core. The strings are fiber's: core copies what it keeps.
 type headers fiber.Ctx
@@ -112,7 +112,7 @@ func refuse(c *fiber.Ctx, err error) error {
 	return c.Status(refusal.Status).Send(refusal.Body())
 }
 
-// refusedError has the text for the client, and the cause for errors.Is.
+// refusedError has a text for the client, and the cause.
 type refusedError struct{ public, cause error }
 
 func (e *refusedError) Error() string   { return e.public.Error() }

@@ -85,6 +85,19 @@ func TestErrorHandlerHandsOver(t *testing.T) {
 	}
 }
 
+// Without normalizing, fasthttp finds a header in one spelling only: a forged one
+// in another would reach the handler. Nothing passes then.
+func TestDisableHeaderNormalizingFailsClosed(t *testing.T) {
+	v, team := newVerifier(t)
+	app := fiber.New(fiber.Config{DisableHeaderNormalizing: true})
+	app.Get("/", fiberaccess.New(v), func(*fiber.Ctx) error { t.Error("the handler ran"); return nil })
+	for _, token := range []string{"", team.SignUser(audience, "ada@example.com")} {
+		if status, _ := get(t, app, token); status != fiber.StatusInternalServerError {
+			t.Errorf("status %d", status)
+		}
+	}
+}
+
 // Claims are where fiber's users look for values.
 func TestClaimsAreInLocals(t *testing.T) {
 	v, team := newVerifier(t)

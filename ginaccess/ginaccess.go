@@ -20,15 +20,16 @@ type Config struct {
 	// Rule says which callers pass.
 	core.Rule
 	// Skipper, if set, names the requests that pass unexamined: preflights,
-	// health checks. They get no claims, and a forged email header is removed.
+	// health checks. They get no claims here, and a forged email header is
+	// removed; what an outer New vouched for stays.
 	Skipper gin.Skipper
 	// ErrorHandler, if set, answers the requests that New or a Require behind
-	// it refuses. core.Refuse turns the error into the default answer. The
+	// it refuses; it must answer. core.Refuse gives the default answer. The
 	// context is aborted and the error in its Errors by then.
 	ErrorHandler func(*gin.Context, error)
 }
 
-// Where New leaves what Claims and Require read.
+// Where New leaves the claims for gin's users, and its handler for Require.
 const (
 	claimsKey       = "cfaccess"
 	errorHandlerKey = "cfaccess.errorHandler"
@@ -82,12 +83,12 @@ func Require(policies ...core.Policy) gin.HandlerFunc {
 // Claims returns the claims of the request's caller, or false if nobody was
 // verified. The claims may be kept; c may not, gin uses it again.
 func Claims(c *gin.Context) (*core.Claims, bool) {
-	claims, ok := c.Value(claimsKey).(*core.Claims)
-	return claims, ok
+	return core.FromContext(c.Request.Context())
 }
 
 func refuse(c *gin.Context, err error) {
-	_ = c.Error(err) // returns what it added
+	// c.Error would take a *gin.Error out of a policy's error, and lose the rest.
+	c.Errors = append(c.Errors, &gin.Error{Err: err, Type: gin.ErrorTypePrivate})
 	c.Abort()
 	if handle, ok := c.Value(errorHandlerKey).(func(*gin.Context, error)); ok {
 		handle(c, err)

@@ -22,10 +22,11 @@ type Config struct {
 	// Rule says which callers pass.
 	core.Rule
 	// Skipper, if set, names the requests that pass unexamined: preflights,
-	// health checks. They get no claims, and a forged email header is removed.
+	// health checks. They get no claims here, and a forged email header is
+	// removed; what an outer New vouched for stays.
 	Skipper func(*http.Request) bool
 	// ErrorHandler, if set, answers the requests that New or a Require behind
-	// it refuses. core.Refuse turns the error into the default answer.
+	// it refuses; it must answer. core.Refuse gives the default answer.
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
 }
 
