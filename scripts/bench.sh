@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Measures cfaccess beside its peers, prints the tables, and writes
+# scripts/bench/results.md and results.svg. Needs Go and nothing else. Takes
+# about five minutes; with -quick it is a smoke run of seconds.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+# Without the workspace, so that the versions are those of the bench's go.mod.
+GOWORK=off go build -C scripts/bench -o "$tools/bench" .
+"$tools/bench" "$@"
