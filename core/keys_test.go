@@ -425,6 +425,7 @@ func TestKeysReplaced(t *testing.T) {
 // An interval shorter than a fetch is a mistake, but no reason to go on fetching
 // for the same request: one fetch that began after it came is enough.
 func TestKeysIntervalShorterThanAFetch(t *testing.T) {
+	shorter := func(c *core.Config) { c.RefreshInterval = time.Millisecond }
 	keysTest(t, "each request waits for one fetch at most", func(t *testing.T, r *keysRig) {
 		r.endpoint.slow(time.Second)
 		for i := range 3 {
@@ -432,5 +433,19 @@ func TestKeysIntervalShorterThanAFetch(t *testing.T) {
 			r.wantFetches(t, 1+i)
 			time.Sleep(time.Minute)
 		}
-	}, func(c *core.Config) { c.RefreshInterval = time.Millisecond })
+	}, shorter)
+	keysTest(t, "nor for the fetch of those who came later", func(t *testing.T, r *keysRig) {
+		r.endpoint.slow(time.Second)
+		var crowd sync.WaitGroup
+		crowd.Go(func() {
+			if a := r.verify(t.Context(), r.olderToken); a.err != nil || a.waited != time.Second {
+				t.Errorf("waited %v: %v", a.waited, a.err)
+			}
+		})
+		time.Sleep(time.Second / 2)
+		for range 50 {
+			crowd.Go(func() { r.verify(t.Context(), r.olderToken) })
+		}
+		crowd.Wait()
+	}, shorter)
 }
