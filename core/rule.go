@@ -22,10 +22,10 @@ type Rule struct {
 type Policy func(ctx context.Context, c *Claims) error
 
 // Require is the decision behind the Require of every adapter: it returns the
-// claims in ctx if policy allows their owner. It returns ErrNoToken where ctx
-// holds no claims, and then knows no issuer to name as the realm, and an error
-// that matches ErrForbidden where policy refuses.
-// A nil policy lets every verified caller pass.
+// claims in ctx if policy allows their owner. Where policy refuses, the error
+// matches ErrForbidden. Where ctx holds no claims it matches ErrNoToken, and
+// names no issuer for the realm of the answer. A nil policy lets every verified
+// caller pass.
 func Require(ctx context.Context, policy Policy) (*Claims, error) {
 	c, ok := FromContext(ctx)
 	if !ok {
