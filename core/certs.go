@@ -12,7 +12,6 @@ import (
 	"net/http"
 
 	"github.com/MicahParks/jwkset"
-	"github.com/MicahParks/keyfunc/v3"
 )
 
 // maxDocument bounds the certs document. Access's is under 10 KiB.
@@ -25,8 +24,7 @@ const leastModulus, mostModulus = 2048, 8192
 
 // keySet is the usable part of one certs document. It is immutable.
 type keySet struct {
-	keyfunc keyfunc.Keyfunc           // for golang-jwt
-	public  map[string]*rsa.PublicKey // the same keys, by key id
+	public map[string]*rsa.PublicKey // by key id
 }
 
 func (s *keySet) has(id string) bool {
@@ -92,17 +90,15 @@ func parseCerts(document []byte, last *keySet) (*keySet, error) {
 	}
 
 	var (
-		jwks    []jwkset.JWK
 		public  = make(map[string]*rsa.PublicKey)
 		skipped error // why the last unusable key is
 	)
 	for _, raw := range certs.Keys {
-		id, jwk, err := parseKey(raw)
+		id, key, err := parseKey(raw)
 		if err != nil {
 			skipped = err
 			continue
 		}
-		key := jwk.Key().(*rsa.PublicKey)
 		if other, ok := public[id]; ok {
 			if !other.Equal(key) {
 				return nil, fmt.Errorf("certs document: two keys with kid %.80q", id)
@@ -113,7 +109,6 @@ func parseCerts(document []byte, last *keySet) (*keySet, error) {
 			key = last.public[id]
 		}
 		public[id] = key
-		jwks = append(jwks, jwk)
 	}
 	if len(public) == 0 {
 		if skipped == nil {
@@ -126,50 +121,42 @@ func parseCerts(document []byte, last *keySet) (*keySet, error) {
 		return last, nil
 	}
 
-	storage := jwkset.NewMemoryStorage()
-	if err := storage.KeyReplaceAll(context.Background(), jwks); err != nil {
-		return nil, err
-	}
-	function, err := keyfunc.New(keyfunc.Options{Storage: storage})
-	if err != nil {
-		return nil, err
-	}
-	return &keySet{keyfunc: function, public: public}, nil
+	return &keySet{public}, nil
 }
 
 // parseKey returns a JWK (RFC 7517 section 4) if it can verify tokens of ours.
-func parseKey(raw json.RawMessage) (id string, jwk jwkset.JWK, err error) {
+func parseKey(raw json.RawMessage) (id string, key *rsa.PublicKey, err error) {
 	var m jwkset.JWKMarshal
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return "", jwkset.JWK{}, err
+		return "", nil, err
 	}
 	switch {
 	case m.KID == "":
-		return "", jwkset.JWK{}, errors.New("key without a kid")
+		return "", nil, errors.New("key without a kid")
 	case m.KTY != jwkset.KtyRSA:
-		return "", jwkset.JWK{}, fmt.Errorf("key type %.20q", m.KTY)
+		return "", nil, fmt.Errorf("key type %.20q", m.KTY)
 	case m.USE != "" && m.USE != jwkset.UseSig:
-		return "", jwkset.JWK{}, fmt.Errorf("key use %.20q", m.USE)
+		return "", nil, fmt.Errorf("key use %.20q", m.USE)
 	case m.ALG != "" && m.ALG != jwkset.AlgRS256:
-		return "", jwkset.JWK{}, fmt.Errorf("key algorithm %.20q", m.ALG)
+		return "", nil, fmt.Errorf("key algorithm %.20q", m.ALG)
 	}
 	// Only the members that were looked at: jwkset would follow an x5u.
 	m = jwkset.JWKMarshal{KTY: m.KTY, USE: m.USE, ALG: m.ALG, KID: m.KID, N: m.N, E: m.E}
-	jwk, err = jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
+	jwk, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {
-		return "", jwkset.JWK{}, err
+		return "", nil, err
 	}
 	key, ok := jwk.Key().(*rsa.PublicKey)
 	if !ok {
-		return "", jwkset.JWK{}, fmt.Errorf("key of type %T", jwk.Key())
+		return "", nil, fmt.Errorf("key of type %T", jwk.Key())
 	}
 	if bits := key.N.BitLen(); bits < leastModulus || bits > mostModulus || key.N.Bit(0) == 0 {
-		return "", jwkset.JWK{}, fmt.Errorf("RSA modulus of %d bits, or even", bits)
+		return "", nil, fmt.Errorf("RSA modulus of %d bits, or even", bits)
 	}
 	// 65537 is Access's; a small exponent invites forgeries (RFC 8017 section
 	// 8.2.2, note 2), an even one is no RSA key.
 	if key.E < 65537 || key.E%2 == 0 {
-		return "", jwkset.JWK{}, fmt.Errorf("RSA exponent %d", key.E)
+		return "", nil, fmt.Errorf("RSA exponent %d", key.E)
 	}
-	return m.KID, jwk, nil
+	return m.KID, key, nil
 }

@@ -1,11 +1,6 @@
 package core
 
-import (
-	"crypto/rsa"
-	"testing"
-
-	"github.com/golang-jwt/jwt/v5"
-)
+import "testing"
 
 // FuzzCerts looks for a document that stops the process, or that lets a key
 // through which is not to be trusted.
@@ -65,16 +60,6 @@ func checkCerts(t *testing.T, set *keySet) {
 		}
 		if key.E < 65537 || key.E%2 == 0 {
 			t.Fatalf("kid %q has exponent %d", id, key.E)
-		}
-		if !set.has(id) {
-			t.Fatalf("kid %q is in the set, and isn't", id)
-		}
-		found, err := set.keyfunc.Keyfunc(&jwt.Token{Header: map[string]any{"alg": "RS256", "kid": id}})
-		if err != nil {
-			t.Fatalf("kid %q: golang-jwt doesn't find it: %v", id, err)
-		}
-		if public, ok := found.(*rsa.PublicKey); !ok || !public.Equal(key) {
-			t.Fatalf("kid %q: golang-jwt finds another key, %v", id, found)
 		}
 	}
 }

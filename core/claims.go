@@ -1,7 +1,6 @@
 package core
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,7 +76,7 @@ func (c *Claims) Decode(dst any) error {
 	}
 	_, rest, _ := strings.Cut(c.origin.token, ".")
 	segment, _, _ := strings.Cut(rest, ".")
-	payload, err := base64.RawURLEncoding.DecodeString(segment)
+	payload, err := decodeSegment(segment)
 	if err != nil {
 		return fmt.Errorf("cfaccess: decode claims: %w", err)
 	}

@@ -54,8 +54,22 @@ func classOf(err error) error {
 	return nil
 }
 
-// unknownKeyError is ErrUnknownKey. Its text is made only if somebody reads it:
+// malformedError is ErrMalformed, because a segment of the token can't be
+// decoded. Its text, like unknownKeyError's, is made only if somebody reads it:
 // strangers cause these by the thousand.
+type malformedError struct {
+	segment string
+	cause   error
+}
+
+func (e *malformedError) Error() string {
+	return ErrMalformed.Error() + ": " + e.segment + ": " + e.cause.Error()
+}
+
+func (e *malformedError) Is(target error) bool { return target == ErrMalformed }
+func (e *malformedError) Unwrap() error        { return e.cause }
+
+// unknownKeyError is ErrUnknownKey.
 type unknownKeyError struct {
 	keyID    string
 	fetchErr error // why the last fetch failed; nil if it didn't

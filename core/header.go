@@ -1,7 +1,6 @@
 package core
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -47,16 +46,15 @@ func headerSegment(token string) (string, error) {
 }
 
 // parseHeader returns the key id that a header segment names. It refuses what
-// needs no key to be refused, before golang-jwt decodes the rest, and the
-// header fields that golang-jwt does not look at.
+// needs no key to be refused.
 func parseHeader(segment string) (keyID string, err error) {
-	decoded, err := base64.RawURLEncoding.Strict().DecodeString(segment)
+	decoded, err := decodeSegment(segment)
 	if err != nil {
-		return "", fmt.Errorf("%w: header: %w", ErrMalformed, err)
+		return "", &malformedError{"header", err}
 	}
 	var header joseHeader
 	if err := json.Unmarshal(decoded, &header); err != nil {
-		return "", fmt.Errorf("%w: header: %w", ErrMalformed, err)
+		return "", &malformedError{"header", err}
 	}
 	switch {
 	case header.Algorithm == "":

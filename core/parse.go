@@ -1,61 +1,48 @@
 package core
 
 import (
-	"errors"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
-	"time"
-
-	"github.com/golang-jwt/jwt/v5"
+	"strings"
 )
 
-// newParser returns golang-jwt's parser at its strictest. It is safe for
-// concurrent use.
-func newParser(issuer string, audiences []string, leeway time.Duration) *jwt.Parser {
-	return jwt.NewParser(
-		jwt.WithValidMethods([]string{jwt.SigningMethodRS256.Alg()}),
-		jwt.WithStrictDecoding(),
-		jwt.WithIssuer(issuer),
-		jwt.WithAudience(audiences...),
-		jwt.WithExpirationRequired(),
-		jwt.WithIssuedAt(),
-		jwt.WithLeeway(leeway),
-	)
+// unverified is a token of the right form, of which nothing is known to be true.
+type unverified struct {
+	token     string
+	signed    string // the part of token that the signature is of
+	signature []byte
+	payload   *payload
 }
 
-// parse lets golang-jwt judge a token by a set that holds its key. The token is
-// kept in the claims.
-func (v *Verifier) parse(token string, set *keySet) (*Claims, error) {
-	var p payload
-	if _, err := v.parser.ParseWithClaims(token, &p, set.keyfunc.Keyfunc); err != nil {
-		return nil, fmt.Errorf("%w: %w", classify(err, &p), err)
+// parse takes a token apart whose header has been read. It looks neither at the
+// signature nor at the claims. The token's memory is kept: it must be the
+// verifier's own.
+func parse(token string) (*unverified, error) {
+	_, rest, _ := strings.Cut(token, ".")
+	claims, signature, ok := strings.Cut(rest, ".")
+	if !ok {
+		return nil, fmt.Errorf("%w: not a JWS in compact form", ErrMalformed)
 	}
-	return p.claims(origin{token, v}), nil
+	decoded, err := decodeSegment(claims)
+	if err != nil {
+		return nil, &malformedError{"claims", err}
+	}
+	u := &unverified{
+		token:   token,
+		signed:  token[:len(token)-len(".")-len(signature)],
+		payload: new(payload),
+	}
+	if err := json.Unmarshal(decoded, u.payload); err != nil {
+		return nil, &malformedError{"claims", err}
+	}
+	if u.signature, err = decodeSegment(signature); err != nil { // so is a fourth segment
+		return nil, &malformedError{"signature", err}
+	}
+	return u, nil
 }
 
-// classify returns the sentinel for an error of golang-jwt's. Of several
-// failed checks, the first here counts: that a token is somebody else's says
-// more than that it is old.
-func classify(err error, p *payload) error {
-	var tokenType tokenTypeError
-	missing := errors.Is(err, jwt.ErrTokenRequiredClaimMissing)
-	switch {
-	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
-		return ErrSignature
-	case !errors.Is(err, jwt.ErrTokenInvalidClaims):
-		return ErrMalformed
-	case errors.Is(err, jwt.ErrTokenInvalidIssuer), missing && p.Claims.Issuer == "":
-		return ErrIssuer
-	case errors.Is(err, jwt.ErrTokenInvalidAudience), missing && !p.checked.Audience.named():
-		return ErrAudience
-	case errors.As(err, &tokenType):
-		return ErrTokenType
-	case missing: // only exp is left
-		return ErrMalformed
-	case errors.Is(err, jwt.ErrTokenExpired):
-		return ErrExpired
-	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
-		return ErrNotYetValid
-	default:
-		return ErrMalformed
-	}
+// decodeSegment is strict: each segment has one spelling, and so has a token.
+func decodeSegment(segment string) ([]byte, error) {
+	return base64.RawURLEncoding.Strict().DecodeString(segment)
 }

@@ -17,14 +17,14 @@ const certsPath = "/cdn-cgi/access/certs"
 // of the process. It is safe for concurrent use. It needs no closing: it owns
 // no goroutine but a fetch under way.
 type Verifier struct {
-	issuer  string
-	leeway  time.Duration
-	logger  *slog.Logger
-	hooks   Hooks
-	keys    *keys
-	memory  *memory
-	headers headerMemory
-	parser  *jwt.Parser
+	issuer    string
+	leeway    time.Duration
+	logger    *slog.Logger
+	hooks     Hooks
+	keys      *keys
+	memory    *memory
+	headers   headerMemory
+	validator *jwt.Validator
 }
 
 // New returns a Verifier for the tokens that cfg describes, or an error that
@@ -49,12 +49,12 @@ func New(cfg Config) (*Verifier, error) {
 		return nil, err
 	}
 	v := &Verifier{
-		issuer: issuer,
-		leeway: cfg.Leeway,
-		logger: cfg.Logger,
-		hooks:  cfg.Hooks,
-		memory: memory,
-		parser: newParser(issuer, cfg.Audiences, cfg.Leeway),
+		issuer:    issuer,
+		leeway:    cfg.Leeway,
+		logger:    cfg.Logger,
+		hooks:     cfg.Hooks,
+		memory:    memory,
+		validator: newValidator(issuer, cfg.Audiences, cfg.Leeway),
 	}
 	v.keys = newKeys(cfg, func(ctx context.Context, last *keySet) (*keySet, error) {
 		return fetchCerts(ctx, cfg.HTTPClient, endpoint+certsPath, last)
@@ -124,9 +124,12 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) 
 		v.memory.forget(token) // another key has the key id now
 	}
 	// From here on the token is kept: in the claims, in the memory.
-	token = strings.Clone(token)
-	judge := func() (*remembered, error) { return v.judge(token, keyID, set) }
-	known, err = v.memory.learn(token, judge)
+	u, err := parse(strings.Clone(token))
+	if err != nil {
+		return nil, false, err
+	}
+	judge := func() (*remembered, error) { return v.judge(u, keyID, set) }
+	known, err = v.memory.learn(u.token, judge)
 	if err == nil && known.set.public[keyID] != set.public[keyID] {
 		known, err = judge() // the answer was of a request that saw other keys
 	}
@@ -145,13 +148,13 @@ func (v *Verifier) recall(token string, known *remembered, arrived time.Time) (_
 	return known.claims, true, nil
 }
 
-// judge lets golang-jwt decide about a token whose key is in the set.
-func (v *Verifier) judge(token, keyID string, set *keySet) (*remembered, error) {
-	claims, err := v.parse(token, set)
+// judge decides about a token whose key is in the set.
+func (v *Verifier) judge(u *unverified, keyID string, set *keySet) (*remembered, error) {
+	claims, err := v.check(u, set.public[keyID])
 	if err != nil {
 		return nil, err
 	}
-	v.headers.put(token, keyID)
+	v.headers.put(u.token, keyID)
 	return newRemembered(claims, keyID, set, v.leeway), nil
 }
 
