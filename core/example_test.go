@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"time"
 
@@ -20,6 +21,41 @@ func exampleVerifier() (*core.Verifier, *accesstest.Team) {
 		panic(err)
 	}
 	return v, team
+}
+
+// What every adapter does: admit, or refuse; forward what the handler may see.
+func Example() {
+	v, team := exampleVerifier()
+	defer team.Close()
+
+	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claims, _ := core.FromContext(r.Context())
+		fmt.Fprintf(w, "hello %s\n", claims.Email)
+	})
+	protected := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claims, err := v.Admit(r.Context(), r.Header, core.Rule{Policy: core.EmailDomains("example.com")})
+		if err != nil {
+			core.Refuse(err).ServeHTTP(w, r)
+			return
+		}
+		hello.ServeHTTP(w, core.Forward(r, claims))
+	})
+
+	for _, token := range []string{
+		team.SignUser(testAudience, "ada@example.com"),
+		team.SignUser(testAudience, "eve@elsewhere.example"),
+		team.SignUser(testAudience, "ada@example.com", accesstest.SignedByStranger()),
+	} {
+		request := httptest.NewRequest(http.MethodGet, "/", nil)
+		request.Header.Set(core.TokenHeader, token)
+		answer := httptest.NewRecorder()
+		protected.ServeHTTP(answer, request)
+		fmt.Print(answer.Code, " ", answer.Body)
+	}
+	// Output:
+	// 200 hello ada@example.com
+	// 403 {"type":"about:blank","title":"Forbidden","status":403,"detail":"You are signed in, but not allowed to do this.","code":"forbidden"}
+	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"detail":"The Access token is not valid here.","code":"token_invalid"}
 }
 
 func ExampleNew() {
