@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cfaccess/cfaccess/core"
+	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
 func TestKeysUnknownKid(t *testing.T) {
@@ -57,6 +58,15 @@ func TestKeysUnknownKid(t *testing.T) {
 		})
 	}
 
+	// Others fetch again on each bad signature, in case the key has changed.
+	keysTest(t, "200 forged signatures under a published kid cost no fetch", func(t *testing.T, r *keysRig) {
+		r.endpoint.publish(r.older, r.newer)
+		r.want(t, r.newerToken, nil, 0)
+		time.Sleep(time.Minute)
+		forged := certsTeam().SignUser(keysAudience, "eve@example.com", accesstest.SignedByStranger())
+		r.wantCrowd(t, 200, keysSame(forged), core.ErrSignature, 0)
+		r.wantFetches(t, 1)
+	})
 	keysTest(t, "200 made-up kids cost two fetches", func(t *testing.T, r *keysRig) {
 		r.wantCrowd(t, 200, keysMadeUp, core.ErrUnknownKey, 0)
 		r.wantFetches(t, 2) // one of them is the first ever
