@@ -81,3 +81,13 @@ func TestModulesNeedNoNewerGo(t *testing.T) {
 		}
 	}
 }
+
+// A module that dependabot doesn't know keeps its holes.
+func TestDependabotKnowsEveryModule(t *testing.T) {
+	config := string(read(t, ".github/dependabot.yml"))
+	for folder := range modules(t) {
+		if !strings.Contains(config, "\n      - /"+folder+"\n") {
+			t.Errorf(".github/dependabot.yml doesn't name /%s", folder)
+		}
+	}
+}
