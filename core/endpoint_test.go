@@ -49,7 +49,9 @@ func certsKeysOf(team *accesstest.Team) (previous, current certsKey) {
 type certsEndpoint struct {
 	mu    sync.Mutex // guards the fields below
 	asked []time.Time
-	body  []byte // nil: answer with status alone
+	// waiting requests have no answer yet; most were so at once.
+	waiting, most int
+	body          []byte // nil: answer with status alone
 	// status is that of an answer without a body.
 	status int
 	delay  time.Duration
@@ -98,11 +100,21 @@ func (e *certsEndpoint) count() int {
 	return len(e.asked)
 }
 
+// atOnce returns how many requests were under way at one time, at the most.
+func (e *certsEndpoint) atOnce() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.most
+}
+
 // RoundTrip makes the endpoint the transport of an http.Client.
 func (e *certsEndpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 	e.mu.Lock()
 	now := time.Now()
 	e.asked = append(e.asked, now)
+	e.waiting++
+	e.most = max(e.most, e.waiting)
+	defer e.set(func() { e.waiting-- })
 	status, body, delay := e.status, e.body, e.delay
 	if n := len(e.asked) - certsTooMany; n > 0 && e.asked[n-1].Equal(now) {
 		delay = certsForever

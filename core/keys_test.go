@@ -49,7 +49,13 @@ func keysTest(t *testing.T, name string, test func(t *testing.T, r *keysRig), ch
 			// The clock stops with the test. By the end of this no fetch is
 			// under way, and synctest.Test fails on a goroutine that is left.
 			defer time.Sleep(2 * keysTimeout)
-			test(t, newKeysRig(t, changes...))
+			r := newKeysRig(t, changes...)
+			defer func() {
+				if most := r.endpoint.atOnce(); most > 1 {
+					t.Errorf("%d fetches at once", most)
+				}
+			}()
+			test(t, r)
 		})
 	})
 }
@@ -204,6 +210,13 @@ var keysMadeUps = sync.OnceValue(func() []string {
 	return tokens
 })
 
+// keysDeaf is a transport that goes on when nobody waits for it any more.
+type keysDeaf struct{ http.RoundTripper }
+
+func (d keysDeaf) RoundTrip(r *http.Request) (*http.Response, error) {
+	return d.RoundTripper.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+}
+
 func TestKeysFirstToken(t *testing.T) {
 	keysTest(t, "New fetches nothing", func(t *testing.T, r *keysRig) {
 		time.Sleep(keysMaxStale)
@@ -250,6 +263,17 @@ func TestKeysNeverFetched(t *testing.T) {
 		r.wantFetches(t, 1)
 		keysWantUnavailable(t, r.want(t, r.olderToken, core.ErrKeysUnavailable, 0).err)
 	})
+	keysTest(t, "nor does a transport that is deaf to its context", func(t *testing.T, r *keysRig) {
+		r.endpoint.slow(time.Minute)
+		arrived := time.Now()
+		for range 3 { // however many fetches they could have waited for
+			r.want(t, r.olderToken, core.ErrKeysUnavailable, keysTimeout)
+		}
+		time.Sleep(time.Until(arrived.Add(time.Minute)))
+		synctest.Wait()
+		r.want(t, r.olderToken, nil, 0) // late, but good
+		r.wantFetches(t, 1)
+	}, func(c *core.Config) { c.HTTPClient.Transport = keysDeaf{c.HTTPClient.Transport} })
 	keysTest(t, "an unknown kid is no client's fault", func(t *testing.T, r *keysRig) {
 		r.endpoint.fail(http.StatusInternalServerError)
 		r.wantCrowd(t, 100, keysMadeUp, core.ErrKeysUnavailable, 0)

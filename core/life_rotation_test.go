@@ -53,6 +53,15 @@ func TestLifeStorm(t *testing.T) {
 		r.wantCrowd(t, 500, keysSame(r.newerToken), nil, lifeDelay)
 		r.wantFetches(t, 2)
 	})
+	lifeTest(t, "while an older refresh is under way: one more fetch, after it", func(t *testing.T, r *keysRig) {
+		time.Sleep(lifeInterval)
+		r.endpoint.slow(2 * time.Second)
+		r.want(t, r.olderToken, nil, 0)
+		time.Sleep(time.Second)
+		r.endpoint.publish(r.older, r.newer)
+		r.wantCrowd(t, 500, keysSame(r.newerToken), nil, 3*time.Second)
+		r.wantFetches(t, 3)
+	})
 	lifeTest(t, "made-up kids just before: all accepted when the cooldown is over", func(t *testing.T, r *keysRig) {
 		time.Sleep(time.Minute)
 		r.wantCrowd(t, 200, keysMadeUp, core.ErrUnknownKey, 0)

@@ -146,8 +146,8 @@ func (l *life) checkFetches() {
 		l.t.Errorf("%d good fetches, %d of them for unknown kids, and %d in vain; want from %d to %d, %d and %d at most",
 			good, unknown, failed, least, working+extra, strange, most)
 	}
-	if len(l.fetched) != l.endpoint.count() {
-		l.t.Errorf("%d fetches were reported, %d requests came", len(l.fetched), l.endpoint.count())
+	if count, most := l.endpoint.count(), l.endpoint.atOnce(); count != len(l.fetched) || most != 1 {
+		l.t.Errorf("%d requests, %d at once; %d fetches were reported", count, most, len(l.fetched))
 	}
 }
 
