@@ -49,6 +49,9 @@ func TestRememberedTokenIsCheckedAgainstTheClock(t *testing.T) {
 					// Forgotten, it meets golang-jwt's check, which agrees.
 					_, err = v.Verify(t.Context(), token)
 					wantClass(t, err, test.want)
+					if remembered {
+						t.Error("a token that won't be good again was not forgotten")
+					}
 				}
 			})
 		})
@@ -85,14 +88,33 @@ func TestRememberedTokenOfAWithdrawnKeyIsRefused(t *testing.T) {
 
 func TestOnlyVerifiedTokensAreRemembered(t *testing.T) {
 	team := newTeam(t)
-	var remembered bool
-	v := newVerifier(t, team, rememberedBy(&remembered))
-	for range 2 {
-		_, err := v.Verify(t.Context(), team.SignUser(testAudience, "eve@example.com", accesstest.SignedByStranger()))
-		wantClass(t, err, core.ErrSignature)
-		if remembered {
-			t.Error("a refused token was remembered")
-		}
+	sign := func(options ...accesstest.Option) string {
+		return team.SignUser(testAudience, "eve@example.com", options...)
+	}
+	for name, test := range map[string]struct {
+		token string
+		want  error
+	}{
+		"forged":                  {sign(accesstest.SignedByStranger()), core.ErrSignature},
+		"of another key":          {sign(accesstest.WithHeader("kid", "made up")), core.ErrUnknownKey},
+		"of another issuer":       {sign(accesstest.WithClaim("iss", "https://evil.cloudflareaccess.com")), core.ErrIssuer},
+		"for another application": {team.SignUser(otherAudience, "eve@example.com"), core.ErrAudience},
+		"a session of the team":   {sign(accesstest.WithClaim("type", "org")), core.ErrTokenType},
+		"expired":                 {sign(accesstest.WithExpiry(time.Now().Add(-time.Hour))), core.ErrExpired},
+		"not yet valid":           {sign(accesstest.WithClaim("nbf", time.Now().Add(time.Hour).Unix())), core.ErrNotYetValid},
+		"malformed":               {sign() + "*", core.ErrMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var remembered bool
+			v := newVerifier(t, team, rememberedBy(&remembered))
+			for range 2 {
+				_, err := v.Verify(t.Context(), test.token)
+				wantClass(t, err, test.want)
+				if remembered {
+					t.Error("a refused token was remembered")
+				}
+			}
+		})
 	}
 }
 
