@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cfaccess/cfaccess/core"
+	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
 // The race detector allocates too, so this file is built without it.
@@ -36,5 +37,30 @@ func TestAllocationsOfARememberedToken(t *testing.T) {
 				t.Errorf("%v allocations", allocations)
 			}
 		})
+	}
+}
+
+// The tokens of one key have one header, and it is decoded once. A forged token
+// shows the difference, since nothing else of it is remembered.
+func TestAllocationsOfAHeaderReadBefore(t *testing.T) {
+	team := newTeam(t)
+	v := newVerifier(t, team, quiet)
+	if err := v.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	forged := team.SignUser(testAudience, "eve@example.com", accesstest.SignedByStranger())
+	allocations := func() float64 {
+		return testing.AllocsPerRun(100, func() {
+			if _, err := v.Verify(t.Context(), forged); err == nil {
+				t.Fatal("a forged token was accepted")
+			}
+		})
+	}
+	before := allocations()
+	if _, err := v.Verify(t.Context(), team.SignUser(testAudience, "ada@example.com")); err != nil {
+		t.Fatal(err)
+	}
+	if after := allocations(); after >= before {
+		t.Errorf("%v allocations once the header is known, %v before", after, before)
 	}
 }
