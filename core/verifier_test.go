@@ -369,6 +369,28 @@ func TestVerifySize(t *testing.T) {
 	}
 }
 
+func TestSeveralAudiences(t *testing.T) {
+	team := newTeam(t)
+	v := newVerifier(t, team, func(c *core.Config) { c.Audiences = []string{testAudience, otherAudience} })
+	for name, test := range map[string]struct {
+		audience any
+		want     error
+	}{
+		"the first":           {[]string{testAudience}, nil},
+		"the second":          {[]string{otherAudience}, nil},
+		"the second, alone":   {otherAudience, nil},
+		"both":                {[]string{otherAudience, testAudience}, nil},
+		"one and a third":     {[]string{"third", otherAudience}, nil},
+		"neither":             {[]string{"third"}, core.ErrAudience},
+		"both, in one string": {testAudience + "," + otherAudience, core.ErrAudience},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := v.Verify(t.Context(), team.SignUser(testAudience, "ada@example.com", accesstest.WithClaim("aud", test.audience)))
+			wantClass(t, err, test.want)
+		})
+	}
+}
+
 func TestLeewayNone(t *testing.T) {
 	team := newTeam(t)
 	synctest.Test(t, func(t *testing.T) {
