@@ -49,12 +49,12 @@ func certsKeysOf(team *accesstest.Team) (previous, current certsKey) {
 type certsEndpoint struct {
 	mu    sync.Mutex // guards the fields below
 	asked []time.Time
-	// waiting requests have no answer yet; most were so at once.
-	waiting, most int
-	body          []byte // nil: answer with status alone
+	body  []byte // nil: answer with status alone
 	// status is that of an answer without a body.
 	status int
 	delay  time.Duration
+	// waiting requests have no answer yet; most is as many as ever were.
+	waiting, most int
 }
 
 // publish has requests answered with a document of these keys.
