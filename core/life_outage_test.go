@@ -100,6 +100,31 @@ func TestLifeOutage(t *testing.T) {
 	}
 }
 
+// Origins that lost the endpoint at the same moment find it again one by one.
+func TestLifeOfAFleet(t *testing.T) {
+	lifeTest(t, "20 origins come back over half a minute", func(t *testing.T, _ *keysRig) {
+		var first, last time.Duration
+		for i := range 20 {
+			r := newKeysRig(t, lifeDefaults)
+			r.endpoint.fail(http.StatusServiceUnavailable)
+			var back time.Duration // since the outage began
+			for range 8 {
+				next := keysWantUnavailable(t, r.want(t, r.olderToken, core.ErrKeysUnavailable, 0).err)
+				back += next
+				time.Sleep(next)
+			}
+			if i == 0 {
+				first, last = back, back
+			}
+			first, last = min(first, back), max(last, back)
+		}
+		// The odds of 20 within a second of each other are 1 to 10^20 or more.
+		if last-first < time.Second {
+			t.Errorf("all came back from %v to %v after the outage began", first, last)
+		}
+	})
+}
+
 // For a day the endpoint is down for seven minutes in every twelve.
 func TestLifeFlapping(t *testing.T) {
 	lifeTest(t, "nobody notices", func(t *testing.T, r *keysRig) {

@@ -62,6 +62,15 @@ func TestLifeStorm(t *testing.T) {
 		r.wantCrowd(t, 500, keysSame(r.newerToken), nil, 3*time.Second)
 		r.wantFetches(t, 3)
 	})
+	lifeTest(t, "if that one hangs, both take FetchTimeout at most", func(t *testing.T, r *keysRig) {
+		time.Sleep(lifeInterval)
+		r.endpoint.slow(lifeTimeout - 1)
+		r.want(t, r.olderToken, nil, 0)
+		time.Sleep(time.Second)
+		r.endpoint.hang()
+		r.want(t, r.newerToken, core.ErrUnknownKey, lifeTimeout)
+		r.wantFetches(t, 3)
+	})
 	lifeTest(t, "made-up kids just before: all accepted when the cooldown is over", func(t *testing.T, r *keysRig) {
 		time.Sleep(time.Minute)
 		r.wantCrowd(t, 200, keysMadeUp, core.ErrUnknownKey, 0)
