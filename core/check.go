@@ -32,7 +32,7 @@ func (v *Verifier) check(u *unverified, key *rsa.PublicKey) (*Claims, error) {
 		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	if err := v.validator.Validate(u.payload); err != nil {
-		return nil, fmt.Errorf("%w: %w", classify(err, u.payload), err)
+		return nil, fmt.Errorf("%w: claims: %w", classify(err, u.payload), err)
 	}
 	return u.payload.claims(origin{u.token, v}), nil
 }
