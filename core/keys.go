@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -150,6 +151,10 @@ func (k *keys) serves(state *keysState, now time.Time) bool {
 	return state.set != nil && now.Sub(state.fetched) <= k.maxStale
 }
 
+// grace is what refresh allows a fetch to end in, once its time is over. It
+// tells a transport that needs a moment from one that is deaf to its context.
+const grace = time.Second
+
 // refresh fetches the keys, or joins a fetch that is under way.
 func (k *keys) refresh(ctx context.Context) error {
 	k.mu.Lock()
@@ -160,6 +165,8 @@ func (k *keys) refresh(ctx context.Context) error {
 	k.mu.Unlock()
 	select {
 	case <-f.done:
+	case <-time.After(k.timeout + grace):
+		return &keysUnavailableError{cause: fmt.Errorf("the HTTPClient goes on after FetchTimeout: %w", context.DeadlineExceeded)}
 	case <-ctx.Done():
 		return &keysUnavailableError{cause: ctx.Err()}
 	}

@@ -60,6 +60,16 @@ func TestRefresh(t *testing.T) {
 			t.Errorf("took %v, want %v", got, keysTimeout)
 		}
 	})
+	keysTest(t, "ends a second later where the transport is deaf to its context", func(t *testing.T, r *keysRig) {
+		r.endpoint.slow(time.Minute)
+		began := time.Now()
+		err := r.Refresh(t.Context())
+		keysWantUnavailable(t, err)
+		if got := time.Since(began); got != keysTimeout+time.Second || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v after %v, want %v after %v", err, got, context.DeadlineExceeded, keysTimeout+time.Second)
+		}
+		time.Sleep(time.Minute)
+	}, func(c *core.Config) { c.HTTPClient.Transport = keysDeaf{c.HTTPClient.Transport} })
 	keysTest(t, "shares a fetch that is under way", func(t *testing.T, r *keysRig) {
 		r.endpoint.slow(2 * time.Second)
 		go r.verify(t.Context(), r.olderToken)

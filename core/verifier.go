@@ -68,8 +68,10 @@ func (v *Verifier) Issuer() string { return v.issuer }
 
 // Refresh fetches the team's keys now, or waits for a fetch that is under way.
 // Call it at start to find a mistyped team before the first user does. Each call
-// is a fetch: keep it from strangers. The error matches ErrKeysUnavailable, and
-// its text says what failed; keys that were fetched before stay in use.
+// is a fetch: keep it from strangers. It takes FetchTimeout at most, and a second
+// more where Config.HTTPClient doesn't end in time. The error matches
+// ErrKeysUnavailable, and its text says what failed; keys that were fetched
+// before stay in use.
 func (v *Verifier) Refresh(ctx context.Context) error {
 	return v.keys.refresh(ctx)
 }
