@@ -8,7 +8,8 @@ import (
 type contextKey struct{}
 
 // NewContext returns a copy of ctx that carries c. Adapters call it for every
-// request that they let through; a test may, to try a handler on its own.
+// request that they let through, and put the copy where the users of their
+// framework find a request's context; a test may, to try a handler on its own.
 func NewContext(ctx context.Context, c *Claims) context.Context {
 	return context.WithValue(ctx, contextKey{}, c)
 }

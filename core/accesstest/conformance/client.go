@@ -96,6 +96,9 @@ func (s *suite) send(t *testing.T, to server, method, path string, header http.H
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
+	if got.status == http.StatusNotFound || got.status == http.StatusMethodNotAllowed {
+		t.Fatalf("%s %s: got %d; the site needs that route, for that method", method, path, got.status)
+	}
 	return got
 }
 

@@ -15,7 +15,8 @@
 // browser's request carries the token twice.
 //
 // A subtest is named for what it looks at. One that fails says which rule was
-// broken. With -short the suite takes about half a second, otherwise about two
+// broken. Begin with -run 'Conformance/(claims|token)': what fails there makes
+// others fail. With -short the suite takes about half a second, otherwise about two
 // and a half, most of it for a crowd of callers at the same time.
 //
 // What is not tested: what the tests of core say of the decision itself, and

@@ -97,6 +97,9 @@ func newSuite(t *testing.T, start func(*testing.T, Site) string) *suite {
 	serve := func(site Site) server {
 		site.record = newRecord()
 		url := start(t, site)
+		if !strings.HasPrefix(url, "http://") {
+			t.Fatalf("start returned %q, want the URL of a server, http://…", url)
+		}
 		// Runs before start's own: a server may wait for its handlers.
 		t.Cleanup(site.record.release)
 		return server{site, strings.TrimSuffix(url, "/")}

@@ -16,7 +16,9 @@ import (
 )
 
 // The routes of a Site. All but the bare ones stand behind the adapter. They
-// answer GET; those of PathWhoAmI to PathSkipped any method.
+// answer GET; those of PathWhoAmI to PathSkipped also HEAD, POST, PUT, PATCH and
+// OPTIONS. A router that answers HEAD or OPTIONS by itself has to leave them to
+// the adapter.
 const (
 	// PathWhoAmI: New, then a handler that answers with Site.Report.
 	PathWhoAmI = "/whoami"
@@ -34,6 +36,8 @@ const (
 	PathFailure = "/failure"
 	// PathPanic: the framework's own recovery, New, then a handler that panics.
 	// What recovers a net/http handler is the server, which cuts the connection.
+	// Where there are two ways to recover, either will do, if PathBarePanic has
+	// the same.
 	PathPanic = "/panic"
 	// PathStream: New, then a handler that calls Site.Stream.
 	PathStream = "/stream"
@@ -85,7 +89,9 @@ func (r *record) release() { r.opening.Do(func() { close(r.gate) }) }
 
 // Report returns the answer of the handler that tells what it sees: what the
 // adapter's Claims returns for this request, and the context, header fields and
-// body of the request. It may be called concurrently, and calls claims twice.
+// body of the request. The context is the one that the adapter's users are told
+// to pass on, in which core.FromContext finds the claims. Report may be called
+// concurrently, and calls claims twice. It keeps nothing.
 func (s Site) Report(ctx context.Context, claims func() (*core.Claims, bool), header http.Header, body []byte) []byte {
 	s.record.calls.Add(1)
 	saw := sight(ctx, claims)
