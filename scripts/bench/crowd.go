@@ -8,6 +8,7 @@ import (
 
 	"github.com/cfaccess/cfaccess/core"
 	"github.com/cfaccess/cfaccess/core/accesstest"
+	"github.com/cfaccess/cfaccess/scripts/bench/peers"
 )
 
 // zipfExponent is that of the law by which sessions come: the second most
@@ -71,7 +72,7 @@ func measureCrowds(ctx context.Context, team *accesstest.Team, pool []string, s 
 func measureCrowd(ctx context.Context, team *accesstest.Team, pool []string, order []int, s size) (crowd, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	peer, err := goOIDC(ctx, team.Issuer(), team.URL+certsPath)
+	peer, err := peers.NewGoOIDC(ctx, siteOf(team))
 	if err != nil {
 		return crowd{}, err
 	}

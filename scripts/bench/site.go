@@ -3,33 +3,26 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"sync"
 
 	"github.com/cfaccess/cfaccess/core"
 	"github.com/cfaccess/cfaccess/core/accesstest"
+	"github.com/cfaccess/cfaccess/scripts/bench/peers"
 )
 
-// Whom every verifier here works for. An AUD tag is 64 hex digits.
+// Whom every verifier here works for.
 const (
-	teamName = "acme"
-	audience = "32eafc7626e737604f7ac3d8f5eec6d4b3a6e2a4b5ffe2f5cbdcd9c2aa2b4228"
+	teamName = peers.Team
+	audience = peers.Audience
 )
 
 // newVerifier returns our verifier, its keys fetched. Where the team listens is
 // all that a process needs to know of it.
 func newVerifier(ctx context.Context, teamURL string, change func(*core.Config)) (*core.Verifier, error) {
-	cfg := core.Config{
-		Team: teamName, Audiences: []string{audience}, Endpoint: teamURL,
-		Logger: slog.New(slog.DiscardHandler),
-	}
-	if change != nil {
-		change(&cfg)
-	}
-	v, err := core.New(cfg)
+	v, err := peers.NewVerifier(peers.Site{URL: teamURL}, change)
 	if err != nil {
-		return nil, fmt.Errorf("our verifier: %w", err)
+		return nil, err
 	}
 	if err := v.Refresh(ctx); err != nil {
 		return nil, fmt.Errorf("our verifier: %w", err)

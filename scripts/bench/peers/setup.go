@@ -1,0 +1,120 @@
+package peers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/auth0/go-jwt-middleware/v2/jwks"
+	"github.com/auth0/go-jwt-middleware/v2/validator"
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/lestrrat-go/httprc/v3"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+	jwxjwt "github.com/lestrrat-go/jwx/v3/jwt"
+
+	"github.com/cfaccess/cfaccess/core"
+)
+
+// NewVerifier returns our verifier, which has no keys yet and logs nothing. A
+// change that is not nil is made to its config.
+func NewVerifier(s Site, change func(*core.Config)) (*core.Verifier, error) {
+	cfg := core.Config{
+		Team: Team, Audiences: []string{Audience}, Endpoint: s.URL, RefreshInterval: s.Refresh,
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	v, err := core.New(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("our verifier: %w", err)
+	}
+	return v, nil
+}
+
+func ours(_ context.Context, s Site) (Verify, error) {
+	v, err := NewVerifier(s, nil)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, token string) error {
+		_, err := v.Verify(ctx, token)
+		return err
+	}, nil
+}
+
+// golangJWT is keyfunc's README, which decodes into a map, with those of our
+// checks that golang-jwt offers and a parser that is made once:
+// https://github.com/MicahParks/keyfunc#step-2-create-the-keyfunckeyfunc
+func golangJWT(ctx context.Context, s Site) (Verify, error) {
+	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{s.certs()}, keyfunc.Override{RefreshInterval: s.Refresh})
+	if err != nil {
+		return nil, err
+	}
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(s.Issuer), jwt.WithAudience(Audience),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(30*time.Second))
+	return func(_ context.Context, token string) error {
+		_, err := parser.Parse(token, keys.Keyfunc)
+		return err
+	}, nil
+}
+
+// NewGoOIDC sets go-oidc up as Cloudflare's own sample for Go:
+// https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps/authorization-cookie/validating-json/
+func NewGoOIDC(ctx context.Context, s Site) (Verify, error) {
+	verifier := oidc.NewVerifier(s.Issuer, oidc.NewRemoteKeySet(ctx, s.certs()), &oidc.Config{ClientID: Audience})
+	return func(ctx context.Context, token string) error {
+		_, err := verifier.Verify(ctx, token)
+		return err
+	}, nil
+}
+
+// jwx is its guide to key sets that refresh themselves:
+// https://github.com/lestrrat-go/jwx/blob/develop/v3/docs/04-jwk.md#auto-refreshing-remote-keys
+func jwx(ctx context.Context, s Site) (Verify, error) {
+	cache, err := jwk.NewCache(ctx, httprc.NewClient())
+	if err != nil {
+		return nil, err
+	}
+	var options []jwk.RegisterOption
+	if s.Refresh > 0 {
+		options = append(options, jwk.WithConstantInterval(s.Refresh))
+	}
+	if err := cache.Register(ctx, s.certs(), options...); err != nil {
+		return nil, err
+	}
+	keys, err := cache.CachedSet(s.certs())
+	if err != nil {
+		return nil, err
+	}
+	return func(_ context.Context, token string) error {
+		_, err := jwxjwt.ParseString(token, jwxjwt.WithKeySet(keys), jwxjwt.WithIssuer(s.Issuer), jwxjwt.WithAudience(Audience))
+		return err
+	}, nil
+}
+
+// auth0 decodes the registered claims alone, which is the least it can do.
+func auth0(_ context.Context, s Site) (Verify, error) {
+	issuerURL, err := url.Parse(s.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	certsURL, err := url.Parse(s.certs())
+	if err != nil {
+		return nil, err
+	}
+	keys := jwks.NewCachingProvider(issuerURL, cmp.Or(s.Refresh, time.Hour), jwks.WithCustomJWKSURI(certsURL))
+	v, err := validator.New(keys.KeyFunc, validator.RS256, s.Issuer, []string{Audience})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, token string) error {
+		_, err := v.ValidateToken(ctx, token)
+		return err
+	}, nil
+}
