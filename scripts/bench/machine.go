@@ -45,7 +45,7 @@ var compared = [...]string{
 	"github.com/MicahParks/jwkset",
 	"github.com/coreos/go-oidc/v3",
 	"github.com/lestrrat-go/jwx/v3",
-	"github.com/auth0/go-jwt-middleware/v2",
+	"github.com/auth0/go-jwt-middleware/v3",
 	"github.com/maypok86/otter/v2",
 	"github.com/gin-gonic/gin",
 	"github.com/labstack/echo/v4",

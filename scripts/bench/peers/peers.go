@@ -62,6 +62,6 @@ func Libraries() []Library {
 		{GolangJWT, []Module{{"golang-jwt", "github.com/golang-jwt/jwt/v5"}, {"keyfunc", "github.com/MicahParks/keyfunc/v3"}}, golangJWT},
 		{GoOIDC, []Module{{GoOIDC, "github.com/coreos/go-oidc/v3"}}, NewGoOIDC},
 		{JWX, []Module{{JWX, "github.com/lestrrat-go/jwx/v3"}}, jwx},
-		{Auth0, []Module{{Auth0, "github.com/auth0/go-jwt-middleware/v2"}}, auth0},
+		{Auth0, []Module{{Auth0, "github.com/auth0/go-jwt-middleware/v3"}}, auth0},
 	}
 }

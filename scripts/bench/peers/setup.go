@@ -1,7 +1,6 @@
 package peers
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,8 +8,8 @@ import (
 	"time"
 
 	"github.com/MicahParks/keyfunc/v3"
-	"github.com/auth0/go-jwt-middleware/v2/jwks"
-	"github.com/auth0/go-jwt-middleware/v2/validator"
+	"github.com/auth0/go-jwt-middleware/v3/jwks"
+	"github.com/auth0/go-jwt-middleware/v3/validator"
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/lestrrat-go/httprc/v3"
@@ -98,7 +97,9 @@ func jwx(ctx context.Context, s Site) (Verify, error) {
 	}, nil
 }
 
-// auth0 decodes the registered claims alone, which is the least it can do.
+// auth0 is its README, without the middleware and with the URL of the keys,
+// which Access publishes no discovery document for. It decodes the registered
+// claims alone: https://github.com/auth0/go-jwt-middleware#production-example-with-jwks-and-auth0
 func auth0(_ context.Context, s Site) (Verify, error) {
 	issuerURL, err := url.Parse(s.Issuer)
 	if err != nil {
@@ -108,8 +109,12 @@ func auth0(_ context.Context, s Site) (Verify, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := jwks.NewCachingProvider(issuerURL, cmp.Or(s.Refresh, time.Hour), jwks.WithCustomJWKSURI(certsURL))
-	v, err := validator.New(keys.KeyFunc, validator.RS256, s.Issuer, []string{Audience})
+	keys, err := jwks.NewCachingProvider(jwks.WithIssuerURL(issuerURL), jwks.WithCustomJWKSURI(certsURL), jwks.WithCacheTTL(s.Refresh))
+	if err != nil {
+		return nil, err
+	}
+	v, err := validator.New(validator.WithKeyFunc(keys.KeyFunc), validator.WithAlgorithm(validator.RS256),
+		validator.WithIssuer(s.Issuer), validator.WithAudience(Audience))
 	if err != nil {
 		return nil, err
 	}
