@@ -20,15 +20,16 @@ type document struct {
 	blocks []block
 }
 
-// A block is fenced code. Its info string says how: "sh run" is a shell command
-// that has to succeed.
+// A block is fenced code, without the indentation of its fence. Its info string
+// says what it is: "sh run" is a shell command that has to succeed.
 type block struct{ info, code string }
 
-var fences = regexp.MustCompile("(?ms)^ *```([^\n]*)\n(.*?)^ *```$")
+var fences = regexp.MustCompile("(?ms)^( *)```([^\n]*)\n(.*?)^ *```$")
 
 func parseMarkdown(content string) (d document) {
 	for _, match := range fences.FindAllStringSubmatch(content, -1) {
-		d.blocks = append(d.blocks, block{strings.TrimSpace(match[1]), match[2]})
+		code := strings.TrimPrefix(strings.ReplaceAll("\n"+match[3], "\n"+match[1], "\n"), "\n")
+		d.blocks = append(d.blocks, block{strings.TrimSpace(match[2]), code})
 	}
 	d.prose = fences.ReplaceAllString(content, "")
 	return d
@@ -100,6 +101,26 @@ func TestEveryTestThatIsLinkedExists(t *testing.T) {
 	}
 	if linked == 0 {
 		t.Error("no document links to a test")
+	}
+}
+
+// The README shows some rows of the situations as they were recorded.
+func TestREADMESituationsAreRecorded(t *testing.T) {
+	recorded := strings.Split(string(read(t, "scripts/bench/situations.md")), "\n")
+	_, section, _ := strings.Cut(string(read(t, "README.md")), "## What other validators do\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	rows := 0
+	for line := range strings.SplitSeq(section, "\n") {
+		if !strings.HasPrefix(line, "|") {
+			continue
+		}
+		rows++
+		if !slices.Contains(recorded, line) {
+			t.Errorf("not in scripts/bench/situations.md: %s", line)
+		}
+	}
+	if rows < 3 {
+		t.Errorf("%d rows in the README", rows)
 	}
 }
 

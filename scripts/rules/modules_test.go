@@ -29,6 +29,16 @@ func TestWorkspaceNamesEveryModule(t *testing.T) {
 	}
 }
 
+// An adapter that these lists don't know is held to no rule.
+func TestEveryAdapterIsKnown(t *testing.T) {
+	for folder := range modules(t) {
+		_, hasRow := mayImport[folder]
+		if strings.HasSuffix(folder, "access") && (!hasRow || !slices.Contains(released, folder)) {
+			t.Errorf("%s is missing from released, or from mayImport", folder)
+		}
+	}
+}
+
 // A module's path is its folder below core's parent, or go get finds nothing.
 func TestModulePathsAreFolders(t *testing.T) {
 	all := modules(t)
