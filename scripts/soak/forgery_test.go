@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cfaccess/cfaccess/core"
 	"github.com/cfaccess/cfaccess/core/accesstest"
@@ -15,7 +16,8 @@ import (
 func newVerifier(t *testing.T, team *accesstest.Team) *core.Verifier {
 	t.Helper()
 	v, err := core.New(core.Config{
-		Team: teamName, Audiences: []string{audience}, Endpoint: team.URL, Logger: slog.New(slog.DiscardHandler),
+		Team: teamName, Audiences: []string{audience}, Endpoint: team.URL, Leeway: time.Second,
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

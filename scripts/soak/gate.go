@@ -26,13 +26,6 @@ func (g *gate) set(open bool) {
 	}
 }
 
-// isOpen reports whether pass wouldn't wait.
-func (g *gate) isOpen() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return closed(g.open)
-}
-
 // pass waits until the gate is open, or returns false once ctx has ended.
 func (g *gate) pass(ctx context.Context) bool {
 	g.mu.Lock()
