@@ -19,6 +19,9 @@ grep -rn --include='*_test.go' -oE '^func Fuzz[A-Za-z0-9_]+' . | sort |
 		go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x "$(dirname "$file")"
 	done
 
+echo "== soak"
+./scripts/soak.sh -for 20s
+
 echo "== tests"
 # The allocation budgets hold without the race detector only.
 go test -run '^TestAllocations' work
