@@ -26,7 +26,7 @@ type conductor struct {
 	flood    *gate           // open while they come in numbers
 	changed  chan<- struct{} // tells the wallet of new keys
 
-	began time.Time // of the storm, less the pauses
+	began time.Time // of the timeline; later by the time it stood still
 	bands []band
 }
 
@@ -58,6 +58,10 @@ func (c *conductor) await(ctx context.Context, at time.Duration) bool {
 // happen has one fault happen, and waits until all is well again.
 func (c *conductor) happen(ctx context.Context, s slot) {
 	f, length := s.fault, s.end-s.begin
+	// On a busy machine it may be late. Each fault has its length all the same.
+	if late := time.Since(c.began.Add(s.begin)); late > 0 {
+		c.began = c.began.Add(late)
+	}
 	b := band{fault: f, begin: c.court.tally.since(time.Now())}
 	c.court.during(f.name)
 	c.strange.set(!f.calm)
@@ -88,9 +92,11 @@ func (c *conductor) happen(ctx context.Context, s slot) {
 	c.bands = append(c.bands, b)
 }
 
-// rotate takes as long as it takes to generate a key.
+// rotate stops the timeline for as long as it takes to generate a key.
 func (c *conductor) rotate() {
+	began := time.Now()
 	c.team.Rotate()
+	c.began = c.began.Add(time.Since(began))
 	c.keys.add(c.team.KeyID(), time.Now())
 	c.tell()
 }
