@@ -25,31 +25,31 @@ func (s *soak) conclude(c *conductor, began, ended time.Time) *report {
 	}
 	rules := fetchRules{pace: s.pace, pauses: s.pauses, ends: ended}
 	for i, server := range s.servers {
-		r.servers = append(r.servers, s.inspect(server, rules, s.samples[i], ended.Sub(began)))
+		r.servers = append(r.servers, s.inspect(server, rules, s.samples[i], r))
 	}
 	r.meet(s.court, s.servers, began)
 	return r
 }
 
 // inspect checks a server as a whole, and stops it.
-func (s *soak) inspect(server *server, rules fetchRules, samples []instrument.Sample, length time.Duration) inspected {
-	accuse := func(what verdict, at time.Time, fault, kind, expected, got string) {
-		s.court.accuse(server, what, at, fault, kind, expected, got)
+func (s *soak) inspect(server *server, rules fetchRules, samples []instrument.Sample, r *report) inspected {
+	accuse := func(what verdict, at time.Time, kind, expected, got string) {
+		s.court.accuse(server, what, at, r.faultAt(s.court.tally.since(at)), kind, expected, got)
 	}
 	fetches := server.log.all()
 	rules.check(fetches, func(f fetch, what verdict, expected, got string) {
-		accuse(what, f.begunAt, f.answer, fmt.Sprintf("fetch %d (%s)", f.number, f.reason), expected, got)
+		accuse(what, f.begunAt, fmt.Sprintf("fetch %d (%s)", f.number, f.reason), expected, got)
 	})
-	checkSamples(samples, func(kind, expected, got string) { accuse(leak, time.Now(), "", kind, expected, got) })
+	checkSamples(samples, func(kind, expected, got string) { accuse(leak, time.Now(), kind, expected, got) })
 	if server.hasEnded() {
-		accuse(crashed, time.Now(), "", "the process", "to run", server.exit.Error())
+		accuse(crashed, time.Now(), "the process", "to run", server.exit.Error())
 	} else if err := server.stop(); err != nil {
-		accuse(crashed, time.Now(), "", "the process", "exit status 0 when it is stopped", err.Error())
+		accuse(crashed, time.Now(), "the process", "exit status 0 when it is stopped", err.Error())
 	}
 	if text := server.trouble.String(); text != "" {
-		accuse(crashed, time.Now(), "", "stderr", "nothing", text)
+		accuse(crashed, time.Now(), "stderr", "nothing", text)
 	}
-	result := inspected{name: server.name, fetches: len(fetches), allowed: rules.allowedFetches(fetches, length), samples: samples}
+	result := inspected{name: server.name, fetches: len(fetches), allowed: rules.allowedFetches(fetches, r.length), samples: samples}
 	for _, f := range fetches {
 		result.atOnce = max(result.atOnce, f.atOnce)
 		result.body = max(result.body, f.bytes)

@@ -24,6 +24,7 @@ func TestDocket(t *testing.T) {
 	r := &request{kind: "user", truth: truth{kid: "old", body: "You are ada.\n"}, valid: true}
 	d.file(r, outcome{status: http.StatusOK, body: r.truth.body}, ms(100), ms(110), nil)
 	d.file(r, outcome{status: http.StatusOK, body: "You are eve.\n"}, ms(100), ms(120), nil)
+	d.server.log.zero = noon
 	d.server.log.fetches = []*fetch{worked(1, 0, reasonAsked, "old")}
 
 	for _, step := range []struct{ before, wrong, left int }{{110, 0, 2}, {115, 0, 1}, {120, 0, 1}, {121, 1, 0}} {

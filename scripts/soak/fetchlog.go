@@ -36,8 +36,9 @@ func (f *fetch) good() bool { return f.kids != nil && f.err == "" }
 // A fetchLog is all that is known of one server's fetches. It is safe for
 // concurrent use.
 type fetchLog struct {
-	mu      sync.Mutex // guards fetches
+	mu      sync.Mutex // guards the fields below
 	fetches []*fetch   // by number
+	zero    time.Time  // of the server's clock: that of the line which was read soonest
 }
 
 // at returns the fetch of that number. mu is held.
@@ -66,6 +67,9 @@ func (l *fetchLog) read(e instrument.Event, now time.Time) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if zero := now.Add(-e.Since); l.zero.IsZero() || zero.Before(l.zero) {
+		l.zero = zero
+	}
 	f := l.at(e.Fetch)
 	switch e.Kind {
 	case instrument.Begun:
@@ -89,7 +93,8 @@ func (l *fetchLog) all() []fetch {
 // A keyset is the outcome of a good fetch.
 type keyset struct {
 	kids     []string
-	begunAt  time.Time
+	earliest time.Time // when its fetch began, on the server's clock
+	latest   time.Time // the same, as the soak read it
 	servedAt time.Time
 }
 
@@ -124,10 +129,10 @@ func (l *fetchLog) during(sent, answered time.Time) view {
 			continue
 		}
 		switch {
-		case !f.good() && f.begunAt.Before(answered.Add(scheduling)):
+		case !f.good() && l.zero.Add(f.begun).Before(answered.Add(scheduling)):
 			v.failing = true
 		case f.good() && f.servedAt.Before(answered):
-			v.sets = append(v.sets, keyset{f.kids, f.begunAt, f.servedAt})
+			v.sets = append(v.sets, keyset{f.kids, l.zero.Add(f.begun), f.begunAt, f.servedAt})
 			past = f.hasLanded() && f.landedAt.Before(sent)
 		}
 	}

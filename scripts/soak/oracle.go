@@ -72,13 +72,12 @@ func (o *oracle) allowed(t truth, v view, sent, answered time.Time) []outcome {
 	}
 	for _, set := range v.sets {
 		// "older than MaxStale and fetching fails | ErrKeysUnavailable (503)".
-		// The age is since the fetch began, which was somewhat before the soak
-		// read so: hence the tolerance on the one side only.
-		expires := set.begunAt.Add(o.pace.MaxStale)
-		if v.failing && answered.After(expires.Add(-scheduling)) {
+		// The age is since the fetch began, somewhat before the transport saw it:
+		// hence the tolerance.
+		if v.failing && answered.After(set.earliest.Add(o.pace.MaxStale-scheduling)) {
 			add(outcome{status: http.StatusServiceUnavailable, code: codeUnavailable})
 		}
-		if sent.After(expires) {
+		if sent.After(set.latest.Add(o.pace.MaxStale)) {
 			continue // and from then on they are no good for anything else
 		}
 		if slices.Contains(set.kids, t.kid) {

@@ -121,7 +121,7 @@ func TestOracle(t *testing.T) {
 		"nothing was ever served, but it is let in": {nil, good("old"), ok, 100, 110, falseAccept},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := &fetchLog{fetches: test.fetches}
+			log := &fetchLog{fetches: test.fetches, zero: noon}
 			sent, answered := ms(test.sent), ms(test.answered)
 			got := fine
 			wrong := o.judge(test.truth, log.during(sent, answered), test.got, sent, answered)

@@ -72,6 +72,17 @@ func (r *report) meet(c *court, servers []*server, began time.Time) {
 	}
 }
 
+// faultAt returns the name of the fault that was under way, or the last before.
+func (r *report) faultAt(at time.Duration) string {
+	name := "no fault yet"
+	for _, b := range r.bands {
+		if b.begin <= at {
+			name = b.fault.name
+		}
+	}
+	return name
+}
+
 // met reports whether a fetch met the fault: was answered with it, or else
 // brought the keys that it had changed.
 func (r *report) met(f *fault, fetch fetch, began time.Time) bool {
