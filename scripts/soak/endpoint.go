@@ -58,6 +58,10 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.answer(x, f.name, changed)
 }
 
+// answerTakes is how long a good answer is under way, as over a network: those
+// who wait for a fetch have to be many.
+const answerTakes = 40 * time.Millisecond
+
 // An exchange is a fetch and its answer.
 type exchange struct {
 	endpoint *endpoint
@@ -68,6 +72,12 @@ type exchange struct {
 
 // document answers with the document, changed or not, which a server has to take.
 func (x *exchange) document(what string, change func([]byte) []byte) {
+	timer := time.NewTimer(answerTakes)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-x.r.Context().Done():
+	}
 	// The moment before: a key published later can't be in it, or may be.
 	now := time.Now()
 	body := x.endpoint.team.Certs()

@@ -38,8 +38,12 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			log := &fetchLog{}
 			e := newEndpoint(team, stranger, map[string]*fetchLog{"std": log})
+			timeout := patience
+			if f != nil && f.stalls {
+				timeout = time.Second
+			}
 			v, err := core.New(core.Config{
-				Team: teamName, Audiences: []string{audience}, Endpoint: team.URL, FetchTimeout: 300 * time.Millisecond,
+				Team: teamName, Audiences: []string{audience}, Endpoint: team.URL, FetchTimeout: timeout,
 				Logger: slog.New(slog.DiscardHandler), HTTPClient: &http.Client{Transport: &marked{}},
 			})
 			if err != nil {

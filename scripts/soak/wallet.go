@@ -24,8 +24,10 @@ type wallet struct {
 	dead []*token   // of withdrawn keys, the latest last
 }
 
-// keptDead is how many tokens of withdrawn keys are kept.
-const keptDead = 64
+const (
+	keptDead = 64 // tokens of withdrawn keys that are kept
+	busiest  = 16 // people who log in when there is a new key: a quarter of all requests
+)
 
 func newWallet(team *accesstest.Team, keys *keyring, leeway time.Duration) *wallet {
 	w := &wallet{team: team, keys: keys, grace: leeway + 2*time.Second}
@@ -54,6 +56,11 @@ func (w *wallet) fill() {
 
 // sign gives a session a new token.
 func (w *wallet) sign(s *session, options ...accesstest.Option) {
+	s.token.Store(w.issue(s, options...))
+}
+
+// issue returns a new token for a session.
+func (w *wallet) issue(s *session, options ...accesstest.Option) *token {
 	t := &token{greeting: s.greeting(), admin: s.admin, expires: time.Now().Add(24 * time.Hour)}
 	if s.life > 0 {
 		t.expires = time.Now().Add(s.life).Truncate(time.Second)
@@ -66,7 +73,19 @@ func (w *wallet) sign(s *session, options ...accesstest.Option) {
 	}
 	t.kid = kidOf(t.raw)
 	w.keys.add(t.kid, time.Now())
-	s.token.Store(t)
+	return t
+}
+
+// logIn gives the busiest people new tokens, all of them at one moment: many
+// requests with the new key come at once, and are to share one fetch.
+func (w *wallet) logIn() {
+	var issued [busiest]*token
+	for i := range issued {
+		issued[i] = w.issue(w.users[i])
+	}
+	for i, t := range issued {
+		w.users[i].token.Store(t)
+	}
 }
 
 // renew signs what has to be, until ctx ends. changed tells it that the keys
@@ -74,19 +93,16 @@ func (w *wallet) sign(s *session, options ...accesstest.Option) {
 func (w *wallet) renew(ctx context.Context, changed <-chan struct{}) {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
-	for generation := 0; ; {
-		logins := false
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
-			// Some log in anew at once, so that there are tokens of the new key.
-			logins = true
-			generation++
+			w.logIn()
 		case <-ticker.C:
 		}
 		published := kidsOf(w.team.Certs())
-		for i, s := range w.sessions() {
+		for _, s := range w.sessions() {
 			if ctx.Err() != nil {
 				return
 			}
@@ -95,7 +111,7 @@ func (w *wallet) renew(ctx context.Context, changed <-chan struct{}) {
 			case !slices.Contains(published, old.kid):
 				w.bury(old)
 				w.sign(s)
-			case logins && i%8 == generation%8, time.Since(old.expires) > w.grace:
+			case time.Since(old.expires) > w.grace:
 				w.sign(s)
 			}
 		}
