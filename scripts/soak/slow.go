@@ -6,12 +6,15 @@ import (
 	"time"
 )
 
-// How slow a slow client is. It is done well before the servers' five seconds
-// for a header are over.
+// How slow a slow client is: it sends a request in so many pieces.
 const (
-	slowChunk = 24
-	slowEvery = 30 * time.Millisecond
+	slowPieces = 24
+	slowEvery  = 30 * time.Millisecond
 )
+
+// tooSlow is when a client gives up that got no core: five seconds after its
+// first byte the servers do, and that is right.
+const tooSlow = 3 * time.Second
 
 // A slowClient sends one request after the other, a few bytes at a time, beside
 // connections on which nothing ever comes.
@@ -35,14 +38,16 @@ func (s *slowClient) drip(ctx context.Context) {
 	}
 	r := s.next()
 	rest := r.bytes()
+	piece := len(rest) / slowPieces
 	ticker := time.NewTicker(slowEvery)
 	defer ticker.Stop()
 	if err == nil {
 		err = s.connection.dial(ctx)
 	}
-	for err == nil && len(rest) > slowChunk {
-		if _, err = s.connection.conn.Write(rest[:slowChunk]); err == nil {
-			rest = rest[slowChunk:]
+	began := time.Now()
+	for err == nil && len(rest) > piece {
+		if _, err = s.connection.conn.Write(rest[:piece]); err == nil {
+			rest = rest[piece:]
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():
@@ -51,11 +56,16 @@ func (s *slowClient) drip(ctx context.Context) {
 			}
 		}
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || time.Since(began) > tooSlow {
+		s.connection.close()
 		return
 	}
 	if err != nil {
 		s.connection.close()
+		select { // a server that has ended is not asked as fast as it refuses
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
 		s.docket.file(r, outcome{}, time.Now(), time.Now(), err)
 		return
 	}
