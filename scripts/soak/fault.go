@@ -52,5 +52,6 @@ func (f *fault) recovers(p pace) time.Duration {
 	if f.stalls {
 		failing -= p.FetchTimeout // the first one has failed only then
 	}
-	return recovery(failing) + scheduling/2
+	// Some more, or a retry that is a bit late meets the next fault.
+	return recovery(failing) + 2*scheduling
 }
