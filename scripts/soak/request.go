@@ -116,7 +116,13 @@ func (c *composer) forged(kind *forgery) *request {
 // It is nil if it takes a withdrawn key and there is none yet.
 func (c *composer) strange() *request {
 	r := &request{path: greetPath}
-	if c.random.IntN(3) == 0 {
+	switch x := c.random.IntN(6); {
+	case x == 0:
+		// Good for whoever follows a redirect to that team's keys.
+		r.kind, r.lines = "another team's key", inHeader(c.wallet.foreign)
+		r.truth = truth{kid: kidOf(c.wallet.foreign), code: codeInvalid}
+		return r
+	case x < 3:
 		t := c.wallet.exhume(c.random)
 		if t == nil {
 			return nil

@@ -16,7 +16,9 @@ func newFilled(t *testing.T) (*accesstest.Team, *wallet) {
 	t.Helper()
 	team := accesstest.NewTeam(teamName)
 	t.Cleanup(team.Close)
-	w := newWallet(team, newKeyring(), time.Second)
+	stranger := accesstest.NewTeam("umbrella")
+	defer stranger.Close()
+	w := newWallet(team, stranger, newKeyring(), time.Second)
 	w.fill()
 	return team, w
 }

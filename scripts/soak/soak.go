@@ -60,7 +60,7 @@ func carryOut(ctx context.Context, o options, progress func(string)) (*report, e
 	keys := newKeyring()
 	s := &soak{
 		options: o, began: time.Now(), pace: p, court: newCourt(&oracle{p, keys}),
-		wallet: newWallet(team, keys, p.Leeway), forger: newForger(team),
+		wallet: newWallet(team, stranger, keys, p.Leeway), forger: newForger(team),
 		strange: newGate(), flood: newGate(), always: newGate(),
 		samples: make([][]instrument.Sample, len(examples)),
 	}

@@ -20,6 +20,8 @@ type wallet struct {
 
 	users, bots, short []*session
 
+	foreign string // signed by another team's key, with claims of this one's
+
 	mu   sync.Mutex // guards dead
 	dead []*token   // of withdrawn keys, the latest last
 }
@@ -29,8 +31,9 @@ const (
 	busiest  = 16 // people who log in when there is a new key: a quarter of all requests
 )
 
-func newWallet(team *accesstest.Team, keys *keyring, leeway time.Duration) *wallet {
+func newWallet(team, stranger *accesstest.Team, keys *keyring, leeway time.Duration) *wallet {
 	w := &wallet{team: team, keys: keys, grace: leeway + 2*time.Second}
+	w.foreign = stranger.SignUser(audience, victim, accesstest.WithClaim("iss", team.Issuer()))
 	w.users, w.bots, w.short = newSessions()
 	return w
 }
