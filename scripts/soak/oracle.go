@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The codes of refusals, as design.md's "What a refused client gets" has them.
+// The codes of refusals, as the README's "What a refused client gets" has them.
 const (
 	codeMissing     = "token_missing"
 	codeInvalid     = "token_invalid"
