@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that has to hold before a change lands. Needs Go and nothing else.
+# Everything that has to hold before a change lands. Needs Go and git, and nothing else.
 # FUZZTIME is how long each fuzz target runs, 10s unless set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +9,9 @@ cd "$(dirname "$0")/.."
 echo "== rules of the repository"
 # They look at files of other modules, which go test's cache doesn't watch.
 go test -count=1 ./scripts/rules
+
+echo "== rehearsal of a release"
+./scripts/rehearse.sh
 
 # Each target in a run of its own: go test fuzzes one at a time. Coverage differs
 # from run to run, so making each find smaller would take all the time.
