@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -138,10 +139,14 @@ func (r *repository) clean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if changes != "" {
-		return fmt.Errorf("there are uncommitted changes, commit or stash them first:\n%s", strings.TrimRight(changes, "\n"))
+	if changes == "" {
+		return nil
 	}
-	return nil
+	lines := strings.Split(strings.TrimSuffix(changes, "\n"), "\n")
+	if more := len(lines) - 5; more > 0 {
+		lines = append(lines[:5], fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("there are uncommitted changes, commit or stash them first:\n%s", strings.Join(lines, "\n"))
 }
 
 // git runs git in the repository.
@@ -149,8 +154,11 @@ func (r *repository) git(ctx context.Context, args ...string) (string, error) {
 	return execute(ctx, r.root, nil, "git", args...)
 }
 
-// execute returns what a command prints; an error has all that it said. What is
-// in env replaces this process's variables.
+// progress is what go says when nothing is wrong.
+var progress = regexp.MustCompile(`(?m)^go: (downloading|finding) .*\n`)
+
+// execute returns what a command prints; an error has what else it said. What
+// is in env replaces this process's variables.
 func execute(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = dir
@@ -159,7 +167,7 @@ func execute(ctx context.Context, dir string, env []string, name string, args ..
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	if err := command.Run(); err != nil {
-		said := strings.TrimSpace(stderr.String() + stdout.String())
+		said := strings.TrimSpace(progress.ReplaceAllString(stderr.String(), "") + stdout.String())
 		return "", fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), strings.Join(args, " "), errors.Join(context.Cause(ctx), err), said)
 	}
 	return stdout.String(), nil
