@@ -47,8 +47,14 @@ func run(ctx context.Context, root string, args []string, out io.Writer) error {
 	if command == "rehearse" {
 		return rehearse(ctx, r, args, out)
 	}
-	if len(args) != 1 {
-		return fmt.Errorf("%s wants one argument, not %d", command, len(args))
+	usage, known := map[string]string{
+		"prepare":  "scripts/release.sh v1.2.3",
+		"commands": "release commands v1.2.3",
+		"requires": "scripts/release.sh -requires v1.2.3",
+		"move":     "scripts/set-module-path.sh example.org/some/where",
+	}[command]
+	if known && len(args) != 1 {
+		return fmt.Errorf("one argument is wanted, as in: %s", usage)
 	}
 	switch command {
 	case "prepare":

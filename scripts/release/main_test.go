@@ -95,8 +95,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		"no command":             {nil, "which command?"},
 		"unknown command":        {[]string{"push", "v1.92.0"}, "unknown command"},
-		"no version":             {[]string{"prepare"}, "one argument"},
-		"two versions":           {[]string{"prepare", "v1.92.0", "v1.93.0"}, "one argument"},
+		"no version":             {[]string{"prepare"}, "one argument is wanted, as in: scripts/release.sh v"},
+		"two versions":           {[]string{"prepare", "v1.92.0", "v1.93.0"}, "one argument is wanted, as in: scripts/release.sh v"},
 		"an old version":         {[]string{"prepare", "v1.89.0"}, "not newer than v1.90.0"},
 		"an adapter has it":      {[]string{"prepare", "v1.91.0"}, "a tag ginaccess/v1.91.0"},
 		"requires: no v":         {[]string{"requires", "1.92.0"}, "no v in front"},
