@@ -163,7 +163,9 @@ func execute(ctx context.Context, dir string, env []string, name string, args ..
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = dir
 	command.Env = append(os.Environ(), env...)
-	command.WaitDelay = 5 * time.Second // for what it has started itself
+	// Not killed: go removes its temporary files then, as this program does.
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = 5 * time.Second
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	if err := command.Run(); err != nil {
