@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that has to hold before a change lands. Needs Go and git, and nothing else.
+# Everything that has to hold before a change lands. Needs Go and nothing else;
+# where there is git, a release is rehearsed.
 # FUZZTIME is how long each fuzz target runs, 10s unless set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,7 +12,11 @@ echo "== rules of the repository"
 go test -count=1 ./scripts/rules
 
 echo "== rehearsal of a release"
-./scripts/rehearse.sh
+if git rev-parse --git-dir >/dev/null 2>&1; then
+	./scripts/rehearse.sh
+else
+	echo "no git repository, as in an archive of the tree: there is nothing to release"
+fi
 
 # Each target in a run of its own: go test fuzzes one at a time. Coverage differs
 # from run to run, so making each find smaller would take all the time.
