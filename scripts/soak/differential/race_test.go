@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// fewTokens is less with the race detector, which takes ten times as long.
+const fewTokens = 800
