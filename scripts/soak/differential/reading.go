@@ -124,7 +124,7 @@ func (r *reading) object(text string, is rule) *value {
 
 // compactForm returns the compact form of a JWS in JSON (RFC 7515 section 7.2).
 func compactForm(token string) (compact string, ok bool) {
-	v, _, err := parseJSON(token)
+	v, _, err := parseJSON(strings.Join(strings.Fields(token), ""))
 	if err != nil || v.kind != kindObject {
 		return "", false
 	}
