@@ -41,7 +41,8 @@ var byteMutations = []mutation{
 		return pick(r, "Bearer "+t, t+";", `"`+t+`"`, t+", "+t, t+t, " "+t, t+" ", t+"\n", "\r\n"+t, "\t"+t, t+"\x00", "CF_Authorization="+t, "\ufeff"+t)
 	})},
 	{"dots", levelBytes, stageToken, onToken(func(t string, r *rand.Rand) string {
-		return pick(r, t+".", "."+t, strings.Replace(t, ".", "..", 1), strings.Replace(t, ".", "", 1), t+".e30.e30", strings.ReplaceAll(t, ".", ""), strings.ReplaceAll(t, ".", ","), "..", ".", "")
+		return pick(r, t+".", "."+t, strings.Replace(t, ".", "..", 1), strings.Replace(t, ".", "", 1), t+".e30.e30",
+			strings.ReplaceAll(t, ".", ""), strings.ReplaceAll(t, ".", ","), "..", ".", "")
 	})},
 	{"other segments", levelBytes, stageToken, func(d *draft, r *rand.Rand) string {
 		mine, theirs := strings.Split(d.token, "."), strings.Split(d.donor, ".")
@@ -87,7 +88,8 @@ var byteMutations = []mutation{
 		}
 		one := fmt.Sprintf(`"protected":%s,"signature":%s`, quote(segments[0]), quote(segments[2]))
 		// RFC 7515 section 7.2, general and flattened.
-		return fmt.Sprintf(pick(r, `{"payload":%s,"signatures":[{%s}]}`, `{"payload":%s,%s}`, `{"payload":%s,"header":{"kid":"x"},%s}`), quote(segments[1]), one)
+		return fmt.Sprintf(pick(r, `{"payload":%s,"signatures":[{%s}]}`, `{"payload":%s,%s}`,
+			`{"payload":%s,"header":{"kid":"x"},%s}`), quote(segments[1]), one)
 	})},
 	{"of a great size", levelBytes, stageToken, onToken(func(t string, r *rand.Rand) string {
 		return t + strings.Repeat(pick(r, "A", ".", "=", " ", "\n"), pick(r, 100, 8192-len(t)%8192, 8193, 100_000))

@@ -38,7 +38,6 @@ type candidates struct {
 // withdrawn key, and a token that it signed, while it was published.
 func newCandidates(ctx context.Context, keys *keyring) (*candidates, error) {
 	var document published
-	document.Store(keys.certs(true))
 	c := &candidates{}
 	old := newDraft(keys, time.Now(), random(0, 0))
 	signWith(old, keys.withdrawn, rs256)

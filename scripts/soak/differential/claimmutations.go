@@ -69,7 +69,8 @@ var claimMutations = []mutation{
 		return shuffle(d.claims, r)
 	}},
 	{"claim added", levelClaims, stageMembers, func(d *draft, r *rand.Rand) string {
-		name := pick(r, "jti", "nonce", "at_hash", "azp", "amr", "email_verified", "_claim_names", "_claim_sources", "policy_id", "custom", "", "__proto__",
+		name := pick(r, "jti", "nonce", "at_hash", "azp", "amr", "email_verified",
+			"_claim_names", "_claim_sources", "policy_id", "custom", "", "__proto__",
 			"common_name", "sub", "events")
 		return add(&d.claims, name, pick(r, otherValues...), r)
 	}},

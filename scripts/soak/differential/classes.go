@@ -49,7 +49,7 @@ func (o *outcome) classOf(peer int) (*class, error) {
 }
 
 // excuse returns the class that explains why a peer doesn't mind a broken rule.
-// A rule is not broken by itself: one of the mutations must be able to.
+// One of the mutations must have been able to break it.
 func (o *outcome) excuse(r rule, peer string) *class {
 	if !slices.ContainsFunc(o.done, func(a applied) bool { return slices.Contains(ruleFacts[r].levels, a.level) }) {
 		return nil

@@ -36,7 +36,8 @@ var dateMutations = []mutation{
 		}
 		return change(&d.claims, name, pick(r,
 			value+".0", value+".00000000000000000001", value+".999", value+"e0", value+"0e-1", value+"E+0", `"`+value+`"`, `" `+value+`"`, `"`+value+`.5"`,
-			`[`+value+`]`, `{"$numberLong":"`+value+`"}`, "0"+value, "+"+value, value+".", "0x"+value, "-"+value, `"`+d.now.Add(3600e9).UTC().Format("2006-01-02T15:04:05Z")+`"`,
+			`[`+value+`]`, `{"$numberLong":"`+value+`"}`, "0"+value, "+"+value, value+".", "0x"+value, "-"+value,
+			`"`+d.now.Add(3600e9).UTC().Format("2006-01-02T15:04:05Z")+`"`,
 			value+strings.Repeat("0", r.IntN(400)), value+"."+strings.Repeat("9", r.IntN(400)), "NaN", "Infinity", "1_700_000_000", value+"n",
 			`"0x`+strconv.FormatInt(d.now.Unix()+3600, 16)+`"`, `"never"`, "true",
 		))

@@ -8,7 +8,8 @@ var nullAfterValue = class{
 	when: func(o *outcome, _ string) bool {
 		return nullAgain(o.reading.claims, "iss", "aud", "exp", "nbf", "iat", "type")
 	},
-	why: "of a repeated claim the last one counts (RFC 7519 section 4), and null is no value; encoding/json keeps the value before, and in a list what was at that place",
+	why: "of a repeated claim the last one counts (RFC 7519 section 4), and null is no value; " +
+		"encoding/json keeps the value before, and in a list what was at that place",
 }
 
 // nullAgain reports whether a claim of these names comes again as null, or as a

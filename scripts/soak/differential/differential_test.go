@@ -101,11 +101,11 @@ func TestClassOf(t *testing.T) {
 		want    string
 		wantErr bool
 	}{
-		"accepted by both":              {edit: func(*draft) {}},
-		"refused for no known reason":   {edit: func(*draft) {}, oidc: errPeer, wantErr: true},
-		"org":                           {edit: func(d *draft) { d.claims.set("type", `"org"`) }, done: "other type of token", want: "type other than app"},
-		"org by no mutation of a claim": {edit: func(d *draft) { d.claims.set("type", `"org"`) }, done: "bit flipped", want: "type other than app"},
-		"org by a mutation of the kid":  {edit: func(d *draft) { d.claims.set("type", `"org"`) }, done: "other kid", wantErr: true},
+		"accepted by both":               {edit: func(*draft) {}},
+		"refused for no known reason":    {edit: func(*draft) {}, oidc: errPeer, wantErr: true},
+		"org":                            {edit: func(d *draft) { d.claims.set("type", `"org"`) }, done: "other type of token", want: "type other than app"},
+		"org by a mutation of the bytes": {edit: func(d *draft) { d.claims.set("type", `"org"`) }, done: "bit flipped", wantErr: true},
+		"org by a mutation of the kid":   {edit: func(d *draft) { d.claims.set("type", `"org"`) }, done: "other kid", wantErr: true},
 		"forged": {
 			edit: func(d *draft) { d.signing.key = d.keys.stranger }, done: "stranger's key", wantErr: true},
 		"forged org": {

@@ -9,13 +9,15 @@ import (
 
 var headerMutations = []mutation{
 	{"other alg", levelHeader, stageMembers, func(d *draft, r *rand.Rand) string {
-		return change(&d.header, "alg", pick(r, `"none"`, `"None"`, `"NONE"`, `"HS256"`, `"RS384"`, `"RS512"`, `"PS256"`, `"ES256"`, `"EdDSA"`, `"rs256"`, `"RS256 "`,
+		return change(&d.header, "alg", pick(r, `"none"`, `"None"`, `"NONE"`, `"HS256"`, `"RS384"`, `"RS512"`, `"PS256"`,
+			`"ES256"`, `"EdDSA"`, `"rs256"`, `"RS256 "`,
 			`"RS256\u0000"`, `""`, "null", "256", `["RS256"]`, `"\u0052S256"`, `"RS1"`, `"dir"`, `"x"`))
 	}},
 	{"other kid", levelHeader, stageMembers, func(d *draft, r *rand.Rand) string {
 		kid := d.keys.current.id
 		return change(&d.header, "kid", pick(r, quote(fmt.Sprintf("%064x", r.Uint64())), `""`, "null", "1", `["`+kid+`"]`, quote(strings.ToUpper(kid)),
-			quote(kid+" "), quote(kid[:63]), quote(kid+"\x00"), `"../../dev/null"`, `"' OR 1=1 --"`, quote(d.keys.previous.id), `"\u00`+fmt.Sprintf("%02x", kid[0])+kid[1:]+`"`,
+			quote(kid+" "), quote(kid[:63]), quote(kid+"\x00"), `"../../dev/null"`, `"' OR 1=1 --"`,
+			quote(d.keys.previous.id), `"\u00`+fmt.Sprintf("%02x", kid[0])+kid[1:]+`"`,
 			quote(d.keys.withdrawn.id), quote(d.keys.weak.id), quote(d.keys.encryption.id), quote(strings.Repeat("f", r.IntN(1500))), "true", "{}", `"0"`))
 	}},
 	{"other typ", levelHeader, stageMembers, func(d *draft, r *rand.Rand) string {

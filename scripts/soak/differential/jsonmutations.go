@@ -18,11 +18,11 @@ var jsonMutations = []mutation{
 		return pick(r, space+text, text+space, strings.Replace(text, ",", space+","+space, -1), strings.Replace(text, `":`, `"`+space+":"+space, -1))
 	})},
 	{"another syntax", levelJSON, stageText, onText(func(text string, r *rand.Rand) string {
-		return pick(r, strings.ReplaceAll(text, `"`, "'"), strings.Replace(text, "}", ",}", 1), strings.Replace(text, "{", "{,", 1), strings.Replace(text, ",", ",,", 1),
-			strings.Replace(text, ",", " ", 1), strings.Replace(text, ":", "=", 1), strings.Replace(text, ",", "/**/,", 1), strings.Replace(text, `":`, `",`, 1),
-			strings.Replace(text, `"`, "", 2), strings.Replace(text, "{", `{"a":NaN,`, 1), strings.Replace(text, "{", `{"a":Infinity,`, 1), strings.Replace(text, "{", `{"a":01,`, 1),
-			strings.Replace(text, "{", `{"a":tru,`, 1), strings.Replace(text, "{", `{1:2,`, 1), strings.Replace(text, "{", `{a:2,`, 1), strings.Replace(text, "{", `{"a":.5,`, 1),
-			strings.Replace(text, "{", `{"a":1.,`, 1), strings.Replace(text, "{", `{"a":-,`, 1), strings.Replace(text, "{", `{"a":1e,`, 1), strings.Replace(text, "{", `{"a":True,`, 1))
+		member := func(m string) string { return strings.Replace(text, "{", "{"+m+",", 1) }
+		once := func(old, instead string) string { return strings.Replace(text, old, instead, 1) }
+		return pick(r, strings.ReplaceAll(text, `"`, "'"), once("}", ",}"), once("{", "{,"), once(",", ",,"), once(",", " "), once(":", "="),
+			once(",", "/**/,"), once(`":`, `",`), strings.Replace(text, `"`, "", 2), member(`"a":NaN`), member(`"a":Infinity`), member(`"a":01`),
+			member(`"a":tru`), member("1:2"), member("a:2"), member(`"a":.5`), member(`"a":1.`), member(`"a":-`), member(`"a":1e`), member(`"a":True`))
 	})},
 	{"cut short", levelJSON, stageText, onText(func(text string, r *rand.Rand) string {
 		return text[:r.IntN(len(text))]
@@ -38,7 +38,8 @@ var jsonMutations = []mutation{
 		return text[:at] + pick(r, "\xff", "\xc0\x80", "\xed\xa0\x80", "\xf5", "\xe2\x82", "\x80") + text[at:]
 	})},
 	{"string with a bad character", levelJSON, stageText, onText(func(text string, r *rand.Rand) string {
-		bad := pick(r, "\x00", "\n", "\x1f", "\x7f", `\x`, `\u12`, `\u12g4`, `\'`, `\ud800`, `\udc00\ud800`, `\u0000`, `\/`, `\b\f`, "\u2028", `\"`, `\U0041`)
+		bad := pick(r, "\x00", "\n", "\x1f", "\x7f", `\x`, `\u12`, `\u12g4`, `\'`, `\ud800`,
+			`\udc00\ud800`, `\u0000`, `\/`, `\b\f`, "\u2028", `\"`, `\U0041`)
 		return strings.Replace(text, "{", `{"a":"`+bad+`",`, 1)
 	})},
 	{"deep nesting", levelJSON, stageText, onText(func(text string, r *rand.Rand) string {

@@ -10,6 +10,7 @@ import (
 // What can be done to the members of any object. Each returns what it did, or
 // "" if there was nothing to change.
 
+// remove takes a member out.
 func remove(o *object, r *rand.Rand) string {
 	if len(*o) == 0 {
 		return ""
@@ -20,6 +21,7 @@ func remove(o *object, r *rand.Rand) string {
 	return name
 }
 
+// replace gives a member one of these values.
 func replace(o *object, r *rand.Rand, values ...string) string {
 	if len(*o) == 0 {
 		return ""
@@ -81,6 +83,7 @@ func addBeside(d *draft, o *object, r *rand.Rand, value valueOf, respell func(st
 	return strings.Join(what, " ")
 }
 
+// shuffle puts the members into another order.
 func shuffle(o object, r *rand.Rand) string {
 	before := slices.Clone(o)
 	r.Shuffle(len(o), func(i, j int) { o[i], o[j] = o[j], o[i] })
@@ -90,6 +93,7 @@ func shuffle(o object, r *rand.Rand) string {
 	return "shuffled"
 }
 
+// rename spells the name of a member in another way.
 func rename(o *object, r *rand.Rand, respell func(name string, r *rand.Rand) string) string {
 	if len(*o) == 0 {
 		return ""
@@ -150,7 +154,8 @@ func inOtherUnicode(o *object, name string, r *rand.Rand) string {
 	if c == '"' || c == '\\' || c >= 0x80 {
 		return ""
 	}
-	instead := pick(r, fmt.Sprintf(`\u%04x`, c), string(c)+"\u0301", "\u200b"+string(c), "\ufeff"+string(c), string(rune(c)-0x21+0xff01), "\xff"+string(c), `\ud83d`,
+	instead := pick(r, fmt.Sprintf(`\u%04x`, c), string(c)+"\u0301", "\u200b"+string(c), "\ufeff"+string(c), string(rune(c)-0x21+0xff01),
+		"\xff"+string(c), `\ud83d`,
 		`\ud83d\ude00`, "\U0001f600", `\u0000`+string(c), "\xed\xa0\x80")
 	o.set(name, value[:quotation+1]+instead+value[quotation+2:])
 	return name + "=" + brief(o.value(name))

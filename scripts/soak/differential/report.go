@@ -26,8 +26,13 @@ type section struct {
 }
 
 func (r *report) sections() []section {
-	return []section{r.totals(), r.differences(oursStricter, "Ours refuses, a peer accepts", "The rules of ours that a peer doesn't have, or reads otherwise."),
-		r.differences(peerStricter, "Ours accepts, a peer refuses", "The reasons of a peer that don't bind ours."), r.deviations(), r.kinds()}
+	return []section{
+		r.totals(),
+		r.differences(oursStricter, "Ours refuses, a peer accepts", "The rules of ours that a peer doesn't have, or reads otherwise."),
+		r.differences(peerStricter, "Ours accepts, a peer refuses", "The reasons of a peer that don't bind ours."),
+		r.deviations(),
+		r.kinds(),
+	}
 }
 
 func (r *report) totals() section {

@@ -44,7 +44,7 @@ const (
 )
 
 // ruleFacts say what each rule is, which error ours gives where it is broken, and
-// at which levels a mutation can break it.
+// at which levels a mutation can break it and leave the signature genuine.
 var ruleFacts = [ruleCount]struct {
 	name   string
 	is     error
@@ -57,27 +57,27 @@ var ruleFacts = [ruleCount]struct {
 	ruleHeaderSpelling:    {"one spelling of the header", core.ErrMalformed, []level{levelBase64, levelBytes}},
 	ruleClaimsSpelling:    {"one spelling of the claims", core.ErrMalformed, []level{levelBase64, levelBytes}},
 	ruleSignatureSpelling: {"one spelling of the signature", core.ErrMalformed, []level{levelBase64, levelBytes}},
-	ruleHeaderJSON:        {"header is a JSON object", core.ErrMalformed, []level{levelHeader, levelJSON, levelBase64, levelBytes}},
-	ruleClaimsJSON:        {"claims are a JSON object", core.ErrMalformed, []level{levelClaims, levelJSON, levelBase64, levelBytes}},
+	ruleHeaderJSON:        {"header is a JSON object", core.ErrMalformed, []level{levelHeader, levelJSON, levelBase64}},
+	ruleClaimsJSON:        {"claims are a JSON object", core.ErrMalformed, []level{levelClaims, levelJSON, levelBase64}},
 	ruleTrailing:          {"nothing after the JSON", core.ErrMalformed, []level{levelJSON, levelBase64, levelBytes}},
 	ruleRange:             {"numbers within the range of float64", core.ErrMalformed, []level{levelClaims, levelHeader, levelJSON}},
-	ruleFieldType:         {"header fields of their types", core.ErrMalformed, []level{levelHeader, levelJSON, levelBytes}},
-	ruleAlgGiven:          {"alg is there", core.ErrMalformed, []level{levelHeader, levelKeys, levelJSON, levelBase64, levelBytes}},
-	ruleAlg:               {"alg is RS256", core.ErrSignature, []level{levelHeader, levelKeys, levelJSON, levelBytes}},
-	ruleKid:               {"kid is there", core.ErrMalformed, []level{levelHeader, levelJSON, levelBase64, levelBytes}},
+	ruleFieldType:         {"header fields of their types", core.ErrMalformed, []level{levelHeader, levelJSON}},
+	ruleAlgGiven:          {"alg is there", core.ErrMalformed, []level{levelHeader, levelKeys, levelJSON, levelBase64}},
+	ruleAlg:               {"alg is RS256", core.ErrSignature, []level{levelHeader, levelKeys, levelJSON}},
+	ruleKid:               {"kid is there", core.ErrMalformed, []level{levelHeader, levelJSON, levelBase64}},
 	ruleCrit:              {"no crit", core.ErrMalformed, []level{levelHeader}},
-	rulePublished:         {"key is published", core.ErrUnknownKey, []level{levelHeader, levelKeys, levelJSON, levelBytes}},
+	rulePublished:         {"key is published", core.ErrUnknownKey, []level{levelHeader, levelKeys, levelJSON}},
 	ruleUsable:            {"key is fit for Access tokens", core.ErrUnknownKey, []level{levelHeader, levelKeys}},
 	ruleSignature:         {"signature is genuine", core.ErrSignature, []level{levelHeader, levelKeys, levelBase64, levelBytes}},
-	ruleClaimType:         {"claims of their types", core.ErrMalformed, []level{levelClaims, levelJSON, levelBytes}},
-	ruleDate:              {"dates are numbers up to the year 9999", core.ErrMalformed, []level{levelClaims, levelJSON, levelBytes}},
-	ruleIssuer:            {"iss is the team's", core.ErrIssuer, []level{levelClaims, levelJSON, levelKeys, levelBase64, levelBytes}},
-	ruleAudience:          {"aud has ours", core.ErrAudience, []level{levelClaims, levelJSON, levelBase64, levelBytes}},
-	ruleType:              {"type is app or absent", core.ErrTokenType, []level{levelClaims, levelJSON, levelBytes}},
-	ruleExpGiven:          {"exp is there", core.ErrMalformed, []level{levelClaims, levelJSON, levelBase64, levelBytes}},
-	ruleExp:               {"now < exp + leeway", core.ErrExpired, []level{levelClaims, levelJSON, levelBytes}},
-	ruleNbf:               {"nbf ≤ now + leeway", core.ErrNotYetValid, []level{levelClaims, levelJSON, levelBytes}},
-	ruleIat:               {"iat ≤ now + leeway", core.ErrNotYetValid, []level{levelClaims, levelJSON, levelBytes}},
+	ruleClaimType:         {"claims of their types", core.ErrMalformed, []level{levelClaims, levelJSON}},
+	ruleDate:              {"dates are numbers up to the year 9999", core.ErrMalformed, []level{levelClaims, levelJSON}},
+	ruleIssuer:            {"iss is the team's", core.ErrIssuer, []level{levelClaims, levelJSON, levelKeys, levelBase64}},
+	ruleAudience:          {"aud has ours", core.ErrAudience, []level{levelClaims, levelJSON, levelBase64}},
+	ruleType:              {"type is app or absent", core.ErrTokenType, []level{levelClaims, levelJSON}},
+	ruleExpGiven:          {"exp is there", core.ErrMalformed, []level{levelClaims, levelJSON, levelBase64}},
+	ruleExp:               {"now < exp + leeway", core.ErrExpired, []level{levelClaims, levelJSON}},
+	ruleNbf:               {"nbf ≤ now + leeway", core.ErrNotYetValid, []level{levelClaims, levelJSON}},
+	ruleIat:               {"iat ≤ now + leeway", core.ErrNotYetValid, []level{levelClaims, levelJSON}},
 }
 
 func (r rule) String() string { return ruleFacts[r].name }
