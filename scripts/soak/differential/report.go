@@ -31,6 +31,7 @@ func (r *report) sections() []section {
 		r.differences(oursStricter, "Ours refuses, a peer accepts", "The rules of ours that a peer doesn't have, or reads otherwise."),
 		r.differences(peerStricter, "Ours accepts, a peer refuses", "The reasons of a peer that don't bind ours."),
 		r.deviations(),
+		r.rules(),
 		r.kinds(),
 	}
 }
@@ -95,6 +96,17 @@ func (r *report) deviations() section {
 		table: table{head: []string{"class", "tokens", "why"}},
 	}
 	s.table.add(nullAfterValue.name, thousands(r.tally.known[&nullAfterValue]), nullAfterValue.why)
+	return s
+}
+
+func (r *report) rules() section {
+	s := section{
+		title: "Rules", text: "How many tokens break each. Those that break no other are what a verifier without the rule would accept.",
+		table: table{head: []string{"rule", "broken", "broken alone"}},
+	}
+	for i := range ruleCount {
+		s.table.add(i.String(), thousands(r.tally.broken[i]), thousands(r.tally.alone[i]))
+	}
 	return s
 }
 

@@ -16,9 +16,10 @@ type tally struct {
 
 	tokens, undecided           int
 	acceptedByAll, refusedByAll int
-	accepted                    int           // by ours
-	refused                     map[error]int // by ours, by the class of its error
-	remembering                 int           // judged by the verifier that remembers
+	accepted                    int            // by ours
+	refused                     map[error]int  // by ours, by the class of its error
+	remembering                 int            // judged by the verifier that remembers
+	broken, alone               [ruleCount]int // how often a rule was broken, and no other with it
 	known                       map[*class]int
 	differing                   [len(peers)]int
 	classes                     map[*class]int
@@ -56,6 +57,12 @@ func (t *tally) add(o *outcome) {
 		return
 	}
 	t.countKinds(o)
+	for _, r := range o.broken.rules() {
+		t.broken[r]++
+		if o.broken == setOf(r) {
+			t.alone[r]++
+		}
+	}
 	if o.memory {
 		t.remembering++
 	}
