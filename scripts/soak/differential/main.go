@@ -8,7 +8,8 @@
 // come from a seed: -seed and -only make one of them again, but for the time,
 // since the dates in a token are near the time at which it is judged.
 //
-// With -out it writes results.md into that directory.
+// With -out it writes results.md into that directory. A run that is interrupted
+// reports what it has judged so far, and fails.
 package main
 
 import (
@@ -63,10 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 	began := time.Now()
 	t := newTally()
-	err = c.sit(ctx, *count, *workers, t, func(done int) { fmt.Fprintf(stderr, "%s tokens\n", thousands(done)) })
-	if err != nil {
-		return err
-	}
+	interrupted := c.sit(ctx, *count, *workers, t, func(done int) { fmt.Fprintf(stderr, "%s tokens\n", thousands(done)) })
 	r := &report{seed: *seed, took: time.Since(began), tally: t}
 	r.print(stdout)
 	for _, f := range t.first(shownFailures) {
@@ -78,7 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	return t.verdict()
+	return errors.Join(t.verdict(), interrupted)
 }
 
 // showOne judges one token as the whole run would.
