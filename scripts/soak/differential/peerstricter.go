@@ -89,11 +89,11 @@ var peerStricter = []class{
 			return given(o.reading.header, "b64") && strings.Contains(why, "unknown payload type")
 		},
 		why: "RFC 7797 section 6: it counts for those alone who know it, unless it is in crit"},
-	{name: "white space in the header", peer: nameJWX,
+	{name: "white space around the header", peer: nameJWX,
 		when: func(o *outcome, why string) bool {
-			return compact(o.reading.headerText) != o.reading.headerText && strings.Contains(why, "could not verify message")
+			return trimmed(o.reading.headerText) != o.reading.headerText && strings.Contains(why, "could not verify message")
 		},
-		why: "it verifies the header as it would write it; RFC 7515 section 5.2 wants it as it came"},
+		why: "it verifies the header without it; RFC 7515 section 5.2 wants it as it came"},
 	{name: "fraction of a second", peer: nameJWX,
 		when: func(o *outcome, why string) bool {
 			return o.fractionOf(o.reading.exp, -leeway.Seconds()) && strings.Contains(why, "token is expired")

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
@@ -13,8 +13,9 @@ import (
 
 // A rulebook knows whose tokens are good.
 type rulebook struct {
-	usable map[string]*rsa.PublicKey // published and fit for Access tokens
-	unfit  map[string]*rsa.PublicKey // published
+	usable   map[string]*rsa.PublicKey // published and fit for Access tokens
+	unfit    map[string]*rsa.PublicKey // published
+	forRS512 string                    // the key id of the unfit one that is published for RS512
 	// nullKeeps: of a claim that comes more than once, null leaves the value
 	// before it. See nullAfterValue.
 	nullKeeps bool
@@ -25,7 +26,7 @@ func newRulebook(keys *keyring) *rulebook {
 	for _, k := range []key{keys.weak, keys.smallExponent, keys.encryption, keys.otherAlg} {
 		unfit[k.id] = &k.private.PublicKey
 	}
-	return &rulebook{usable: keys.usable(), unfit: unfit}
+	return &rulebook{usable: keys.usable(), unfit: unfit, forRS512: keys.otherAlg.id}
 }
 
 // A reading is a token as the rules see it: the rules that it breaks whatever
@@ -37,9 +38,9 @@ type reading struct {
 	claimsText     string
 	exp, nbf, iat  date
 	wrongTypes     []string // the claims that are of another type
-	// compacted: the signature would be genuine if the header had no white
-	// space, and nothing after it.
-	compacted bool
+	// The signature isn't genuine. It would be if the header had nothing before
+	// or after the object; or it is one by RS512, with the key for that.
+	trimmed, rs512 bool
 	// smallExponent: the key that it names is published, with exponent 3.
 	smallExponent bool
 }
@@ -90,7 +91,8 @@ func (b *rulebook) read(token string) *reading {
 	if key != nil && !genuine(key, segments[0]+"."+segments[1], signature) &&
 		!(headerOK && claimsOK && genuine(key, respelled(header, claims), signature)) {
 		r.broken.add(ruleSignature)
-		r.compacted = genuine(key, respelled(compact(header), claims), signature)
+		r.trimmed = genuine(key, respelled(trimmed(header), claims), signature)
+		r.rs512 = lastButNull(r.header.all("kid")).text == b.forRS512 && genuineRS512(key, respelled(header, claims), signature)
 	}
 	if r.claims != nil {
 		b.readClaims(r)
@@ -140,21 +142,23 @@ func genuine(key *rsa.PublicKey, input, signature string) bool {
 	return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], []byte(signature)) == nil
 }
 
+func genuineRS512(key *rsa.PublicKey, input, signature string) bool {
+	digest := sha512.Sum512([]byte(input))
+	return rsa.VerifyPKCS1v15(key, crypto.SHA512, digest[:], []byte(signature)) == nil
+}
+
 func respelled(header, claims string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
 }
 
-// compact returns the JSON value that text begins with, without white space.
-func compact(text string) string {
+// trimmed returns the JSON value that text begins with, and no white space before
+// it.
+func trimmed(text string) string {
 	var value json.RawMessage
 	if json.NewDecoder(strings.NewReader(text)).Decode(&value) != nil {
 		return text
 	}
-	var b bytes.Buffer
-	if json.Compact(&b, value) != nil {
-		return text
-	}
-	return b.String()
+	return string(value)
 }
 
 // at returns the rules that the token breaks at that time.
