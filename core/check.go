@@ -44,7 +44,7 @@ func classify(err error, p *payload) error {
 	var tokenType tokenTypeError
 	missing := errors.Is(err, jwt.ErrTokenRequiredClaimMissing)
 	switch {
-	case errors.Is(err, jwt.ErrTokenInvalidIssuer), missing && p.Claims.Issuer == "":
+	case errors.Is(err, jwt.ErrTokenInvalidIssuer), missing && p.checked.Issuer.value == "":
 		return ErrIssuer
 	case errors.Is(err, jwt.ErrTokenInvalidAudience), missing && !p.checked.Audience.named():
 		return ErrAudience

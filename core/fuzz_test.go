@@ -141,7 +141,7 @@ func allowed(header, payload []byte, issuer, audience string) error {
 		return errors.New("the issuer is another")
 	case !slices.Contains(audiences, any(audience)):
 		return errors.New("the audience is another")
-	case p["type"] != nil && p["type"] != "app" && p["type"] != "":
+	case p["type"] != nil && p["type"] != "app":
 		return errors.New("the type is another")
 	case exp < now-31:
 		return errors.New("it has expired, or has no exp")

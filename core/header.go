@@ -23,8 +23,8 @@ type joseHeader struct {
 	OtherKid  ignored `json:"KID"`
 	OtherCrit ignored `json:"CRIT"`
 
-	Algorithm string          `json:"alg"`
-	KeyID     string          `json:"kid"`
+	Algorithm text            `json:"alg"`
+	KeyID     text            `json:"kid"`
 	Critical  json.RawMessage `json:"crit"`
 }
 
@@ -57,18 +57,18 @@ func parseHeader(segment string) (keyID string, err error) {
 		return "", &malformedError{"header", err}
 	}
 	switch {
-	case header.Algorithm == "":
+	case header.Algorithm.value == "":
 		return "", fmt.Errorf("%w: header without alg", ErrMalformed)
-	case header.Algorithm != "RS256":
-		return "", fmt.Errorf("%w: alg is %.20q, not RS256", ErrSignature, header.Algorithm)
-	case header.KeyID == "":
+	case header.Algorithm.value != "RS256":
+		return "", fmt.Errorf("%w: alg is %.20q, not RS256", ErrSignature, header.Algorithm.value)
+	case header.KeyID.value == "":
 		return "", fmt.Errorf("%w: header without kid", ErrMalformed)
 	case header.Critical != nil:
 		// RFC 7515 section 4.1.11: refuse extensions that aren't understood,
 		// and an Access token uses none.
 		return "", fmt.Errorf("%w: header with crit", ErrMalformed)
 	}
-	return header.KeyID, nil
+	return header.KeyID.value, nil
 }
 
 // headerMemory knows the header of the last token that verified. The tokens of

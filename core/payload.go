@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -15,19 +16,28 @@ import (
 type payload struct {
 	misspelled
 	checked
-	Claims
+	rest
 
 	from origin // what the claims' pointer points to
 }
 
-// checked are the claims that take the place of jwt.RegisteredClaims' own: its
-// dates may be strings, and its audience is decoded twice.
+// checked are the claims that take the place of those in Claims: there a date
+// may be a string, an audience is decoded twice, and null doesn't undo a value
+// that came before it. Of a claim that comes twice the last counts (RFC 7519
+// section 4).
 type checked struct {
+	Issuer    text        `json:"iss"`
+	Audience  audience    `json:"aud"`
 	ExpiresAt numericDate `json:"exp"`
 	NotBefore numericDate `json:"nbf"`
 	IssuedAt  numericDate `json:"iat"`
-	Audience  audience    `json:"aud"`
+	Type      text        `json:"type"`
 }
+
+// rest puts Claims further in than checked, which then comes first.
+type rest struct{ Claims }
+
+func (p *payload) GetIssuer() (string, error) { return p.checked.Issuer.value, nil }
 
 func (p *payload) GetExpirationTime() (*jwt.NumericDate, error) { return p.checked.ExpiresAt.date, nil }
 func (p *payload) GetNotBefore() (*jwt.NumericDate, error)      { return p.checked.NotBefore.date, nil }
@@ -38,8 +48,8 @@ func (p *payload) GetAudience() (jwt.ClaimStrings, error) {
 
 // Validate is called by golang-jwt after its own checks of the claims.
 func (p *payload) Validate() error {
-	if p.Claims.Type != "app" && p.Claims.Type != "" {
-		return tokenTypeError(p.Claims.Type)
+	if t := p.checked.Type; t.given && t.value != "app" {
+		return tokenTypeError(t.value)
 	}
 	return nil
 }
@@ -54,6 +64,8 @@ func (e tokenTypeError) Error() string {
 // part of p: a copy would be one more piece of memory a token.
 func (p *payload) claims(from origin) *Claims {
 	c := &p.Claims
+	c.Type = p.checked.Type.value
+	c.RegisteredClaims.Issuer = p.checked.Issuer.value
 	c.RegisteredClaims.Audience = jwt.ClaimStrings(p.checked.Audience)
 	c.RegisteredClaims.ExpiresAt = p.checked.ExpiresAt.date
 	c.RegisteredClaims.NotBefore = p.checked.NotBefore.date
@@ -63,10 +75,31 @@ func (p *payload) claims(from origin) *Claims {
 	return c
 }
 
+// text is a string. Null takes back what came before it, which encoding/json
+// would keep.
+type text struct {
+	value string
+	given bool
+}
+
+func (t *text) UnmarshalJSON(b []byte) error {
+	*t = text{}
+	if string(b) == "null" {
+		return nil
+	}
+	t.given = true
+	if b[0] != '"' || bytes.IndexByte(b, '\\') >= 0 {
+		return json.Unmarshal(b, &t.value)
+	}
+	t.value = string(b[1 : len(b)-1]) // as most are: there is nothing to decode
+	return nil
+}
+
 // audience is a string or an array of strings (RFC 7519 section 4.1.3).
 type audience []string
 
 func (a *audience) UnmarshalJSON(b []byte) error {
+	*a = nil // or null in an array would keep what was there before
 	if b[0] != '"' {
 		return json.Unmarshal(b, (*[]string)(a))
 	}
@@ -86,6 +119,7 @@ type numericDate struct{ date *jwt.NumericDate }
 const latestDate = 253402300799
 
 func (d *numericDate) UnmarshalJSON(b []byte) error {
+	d.date = nil
 	if string(b) == "null" {
 		return nil
 	}

@@ -177,6 +177,7 @@ func TestVerifyChecks(t *testing.T) {
 		"type null":                      {user(claim("type", nil)), nil},
 		"type missing, service":          {service(accesstest.WithoutClaim("type")), nil},
 		"type org":                       {user(claim("type", "org")), core.ErrTokenType},
+		"type empty":                     {user(claim("type", "")), core.ErrTokenType},
 		"type in upper case":             {user(claim("type", "APP")), core.ErrTokenType},
 		"type a number":                  {user(claim("type", 1)), core.ErrMalformed},
 		"email a number":                 {user(claim("email", 1)), core.ErrMalformed},
