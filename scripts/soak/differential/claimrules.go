@@ -34,17 +34,17 @@ func (b *rulebook) readClaims(r *reading) {
 			}
 		}
 	}
-	r.exp, r.nbf, r.iat = b.date(r, "exp"), b.date(r, "nbf"), b.date(r, "iat")
+	r.exp, r.nbf, r.iat = r.date("exp"), r.date("nbf"), r.date("iat")
 	if !r.exp.given {
 		r.broken.add(ruleExpGiven)
 	}
-	if b.text(r, "iss") != issuer {
+	if r.text("iss") != issuer {
 		r.broken.add(ruleIssuer)
 	}
-	if t := b.text(r, "type"); t != "app" && t != "" {
+	if t := r.claims.last("type"); t.kind != kindNull && t.text != "app" {
 		r.broken.add(ruleType)
 	}
-	if !slices.Contains(b.audiences(r), audience) {
+	if !slices.Contains(r.audiences(), audience) {
 		r.broken.add(ruleAudience)
 	}
 }
@@ -64,46 +64,30 @@ func (r *reading) wrongType(name string) {
 }
 
 // text is the string that a claim is, or "".
-func (b *rulebook) text(r *reading, name string) string {
-	v := r.claims.last(name)
-	if b.nullKeeps {
-		v = lastButNull(r.claims.all(name))
-	}
-	return v.text
-}
+func (r *reading) text(name string) string { return r.claims.last(name).text }
 
 // audiences are the names in aud, a string or a list (RFC 7519 section 4.1.3).
-func (b *rulebook) audiences(r *reading) []string {
+func (r *reading) audiences() []string {
+	v := r.claims.last("aud")
+	if v.kind == kindString {
+		return []string{v.text}
+	}
 	var names []string
-	for _, v := range r.claims.all("aud") {
-		before := names
-		names = nil
-		if v.kind == kindString {
-			names = []string{v.text}
-		}
-		for i, item := range v.items {
-			name := item.text
-			if b.nullKeeps && item.kind == kindNull && i < len(before) {
-				name = before[i]
-			}
-			names = append(names, name)
-		}
+	for _, item := range v.items {
+		names = append(names, item.text)
 	}
 	return names
 }
 
 // date is the date that a claim is, in seconds since 1970 as a JSON number (RFC
 // 7519 section 2), up to the year 9999.
-func (b *rulebook) date(r *reading, name string) date {
+func (r *reading) date(name string) date {
 	var d date
 	for _, v := range r.claims.all(name) {
+		d = date{}
 		if v.kind == kindNull {
-			if !b.nullKeeps {
-				d = date{}
-			}
 			continue
 		}
-		d = date{}
 		seconds, err := strconv.ParseFloat(v.text, 64)
 		if v.kind != kindNumber || err != nil || math.Abs(seconds) > latest {
 			r.broken.add(ruleDate)

@@ -101,3 +101,9 @@ func (o *outcome) fractionOf(d date, edge float64) bool {
 	_, fraction := math.Modf(d.seconds)
 	return d.given && fraction != 0 && math.Abs(d.seconds-now-edge) <= 1
 }
+
+// nullAgain reports whether a member of that name comes again as null.
+func nullAgain(v *value, name string) bool {
+	all := v.all(name)
+	return len(all) > 1 && slices.ContainsFunc(all[1:], isNull)
+}

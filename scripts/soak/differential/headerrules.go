@@ -15,23 +15,19 @@ func (b *rulebook) readHeader(r *reading) *rsa.PublicKey {
 			}
 		}
 	}
-	if r.header.overflows() {
-		r.broken.add(ruleRange)
-	}
 	if len(r.header.all("crit")) > 0 {
 		r.broken.add(ruleCrit)
 	}
 	if r.header.last("alg").text == "" {
 		r.broken.add(ruleAlgGiven)
 	}
-	// Null after a value is as good as no value, and the value counts too.
-	if alg := lastButNull(r.header.all("alg")); alg.text != "" && alg.text != "RS256" {
+	if alg := r.header.last("alg"); alg.text != "" && alg.text != "RS256" {
 		r.broken.add(ruleAlg)
 	}
 	if kid := r.header.last("kid"); kid.kind != kindString || kid.text == "" {
 		r.broken.add(ruleKid)
 	}
-	id := lastButNull(r.header.all("kid")).text
+	id := r.header.last("kid").text
 	switch {
 	case b.usable[id] != nil:
 		return b.usable[id]
@@ -43,13 +39,4 @@ func (b *rulebook) readHeader(r *reading) *rsa.PublicKey {
 		r.broken.add(rulePublished)
 	}
 	return nil
-}
-
-func lastButNull(values []value) value {
-	for i := len(values) - 1; i >= 0; i-- {
-		if values[i].kind != kindNull {
-			return values[i]
-		}
-	}
-	return value{kind: kindNull}
 }

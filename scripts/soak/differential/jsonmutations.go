@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strings"
 )
@@ -54,7 +53,10 @@ var jsonMutations = []mutation{
 	})},
 	{"huge number", levelJSON, stageText, onText(func(text string, r *rand.Rand) string {
 		digits := strings.Repeat("9", 1+r.IntN(900))
-		return strings.Replace(text, "{", fmt.Sprintf(`{"a":%s,`, pick(r, digits, "-"+digits, "0."+digits, "1e"+digits, "1e-"+digits, digits+"e400")), 1)
+		number := pick(r, digits, "-"+digits, "0."+digits, "1e"+digits, "1e-"+digits, digits+"e400")
+		// The last object is custom, where there is one.
+		at := 1 + pick(r, strings.IndexByte(text, '{'), strings.LastIndexByte(text, '{'))
+		return text[:at] + `"a":` + number + "," + text[at:]
 	})},
 	{"byte changed in the text", levelJSON, stageText, onText(func(text string, r *rand.Rand) string {
 		at := r.IntN(len(text))

@@ -21,7 +21,6 @@ type outcome struct {
 	// verifiers were asked.
 	undecided bool
 
-	known *class // the known way in which ours and the rules differ on it, if any
 	ours  error
 	peers [len(peers)]error
 }
@@ -59,18 +58,7 @@ func (c *court) judge(ctx context.Context, number int, token string, done []appl
 	for i, verify := range c.judges.peers {
 		o.peers[i] = verify(ctx, token)
 	}
-	after := time.Now()
-	o.read(c.rules, after)
-	if o.disagreement() != nil && !o.undecided {
-		// Once more, as ours reads a claim that is null after a value.
-		again := *o
-		lenient := *c.rules
-		lenient.nullKeeps = true
-		if again.read(&lenient, after); again.disagreement() == nil && nullAfterValue.when(o, "") {
-			again.known = &nullAfterValue
-			return &again
-		}
-	}
+	o.read(c.rules, time.Now())
 	return o
 }
 

@@ -90,9 +90,6 @@ func showOne(ctx context.Context, c *court, number int, stdout io.Writer) error 
 				fmt.Fprintf(stdout, "  %s differs: %s: %s\n", peers[i], class.name, class.why)
 			}
 		}
-		if o.known != nil {
-			fmt.Fprintf(stdout, "  known: %s\n", o.known.name)
-		}
 	})
 	for _, f := range t.failures {
 		return f.err

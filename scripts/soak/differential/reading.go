@@ -16,9 +16,6 @@ type rulebook struct {
 	usable   map[string]*rsa.PublicKey // published and fit for Access tokens
 	unfit    map[string]*rsa.PublicKey // published
 	forRS512 string                    // the key id of the unfit one that is published for RS512
-	// nullKeeps: of a claim that comes more than once, null leaves the value
-	// before it. See nullAfterValue.
-	nullKeeps bool
 }
 
 func newRulebook(keys *keyring) *rulebook {
@@ -92,7 +89,7 @@ func (b *rulebook) read(token string) *reading {
 		!(headerOK && claimsOK && genuine(key, respelled(header, claims), signature)) {
 		r.broken.add(ruleSignature)
 		r.trimmed = genuine(key, respelled(trimmed(header), claims), signature)
-		r.rs512 = lastButNull(r.header.all("kid")).text == b.forRS512 && genuineRS512(key, respelled(header, claims), signature)
+		r.rs512 = r.header.last("kid").text == b.forRS512 && genuineRS512(key, respelled(header, claims), signature)
 	}
 	if r.claims != nil {
 		b.readClaims(r)

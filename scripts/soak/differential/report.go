@@ -30,7 +30,6 @@ func (r *report) sections() []section {
 		r.totals(),
 		r.differences(oursStricter, "Ours refuses, a peer accepts", "The rules of ours that a peer doesn't have, or reads otherwise."),
 		r.differences(peerStricter, "Ours accepts, a peer refuses", "The reasons of a peer that don't bind ours."),
-		r.deviations(),
 		r.rules(),
 		r.kinds(),
 	}
@@ -87,15 +86,6 @@ func (r *report) differences(classes []class, title, text string) section {
 		}
 		s.table.add(append(cells, rows[name].why)...)
 	}
-	return s
-}
-
-func (r *report) deviations() section {
-	s := section{
-		title: "Ours differs from the rules", text: "What is known. Only a team can sign such a token.",
-		table: table{head: []string{"class", "tokens", "why"}},
-	}
-	s.table.add(nullAfterValue.name, thousands(r.tally.known[&nullAfterValue]), nullAfterValue.why)
 	return s
 }
 

@@ -60,7 +60,7 @@ var ruleFacts = [ruleCount]struct {
 	ruleHeaderJSON:        {"header is a JSON object", core.ErrMalformed, []level{levelHeader, levelJSON, levelBase64}},
 	ruleClaimsJSON:        {"claims are a JSON object", core.ErrMalformed, []level{levelClaims, levelJSON, levelBase64}},
 	ruleTrailing:          {"nothing after the JSON", core.ErrMalformed, []level{levelJSON, levelBase64, levelBytes}},
-	ruleRange:             {"numbers within the range of float64", core.ErrMalformed, []level{levelClaims, levelHeader, levelJSON}},
+	ruleRange:             {"numbers in custom within the range of float64", core.ErrMalformed, []level{levelClaims, levelJSON}},
 	ruleFieldType:         {"header fields of their types", core.ErrMalformed, []level{levelHeader, levelJSON}},
 	ruleAlgGiven:          {"alg is there", core.ErrMalformed, []level{levelHeader, levelKeys, levelJSON, levelBase64}},
 	ruleAlg:               {"alg is RS256", core.ErrSignature, []level{levelHeader, levelKeys, levelJSON}},

@@ -20,7 +20,6 @@ type tally struct {
 	refused                     map[error]int  // by ours, by the class of its error
 	remembering                 int            // judged by the verifier that remembers
 	broken, alone               [ruleCount]int // how often a rule was broken, and no other with it
-	known                       map[*class]int
 	differing                   [len(peers)]int
 	classes                     map[*class]int
 	kinds                       map[string]*kindCount
@@ -43,7 +42,7 @@ const mostFailures = 200
 
 func newTally() *tally {
 	return &tally{
-		refused: make(map[error]int), known: make(map[*class]int), classes: make(map[*class]int), kinds: make(map[string]*kindCount),
+		refused: make(map[error]int), classes: make(map[*class]int), kinds: make(map[string]*kindCount),
 	}
 }
 
@@ -69,9 +68,6 @@ func (t *tally) add(o *outcome) {
 	if err := o.disagreement(); err != nil {
 		t.fail(o, err)
 		return
-	}
-	if o.known != nil {
-		t.known[o.known]++
 	}
 	if o.ours == nil {
 		t.accepted++
