@@ -40,6 +40,7 @@ type keysState struct {
 	fetched  time.Time // when the fetch of set began
 	begun    time.Time // when the last fetch began
 	due      time.Time // when the next is wanted; the zero time is long ago
+	fresh    time.Time // before this set serves as it is; long ago if there is none
 	failures int       // since the last good fetch
 	err      error     // of the last fetch
 }
@@ -68,8 +69,7 @@ func newKeys(cfg Config, fetch func(context.Context, *keySet) (*keySet, error), 
 // current returns the keys if they serve as they are: nothing is to be fetched,
 // nor waited for. Otherwise nil.
 func (k *keys) current(arrived time.Time) *keySet {
-	state := k.state.Load()
-	if arrived.Before(state.due) && k.serves(state, arrived) {
+	if state := k.state.Load(); arrived.Before(state.fresh) {
 		return state.set
 	}
 	return nil
@@ -210,6 +210,10 @@ func (k *keys) land(f *flight, set *keySet, err error) {
 			// A Refresh out of turn: asking often must not put off the others.
 			next.failures, next.due = last.failures, last.due
 		}
+	}
+	next.fresh = next.due
+	if stale := next.fetched.Add(k.maxStale); stale.Before(next.due) {
+		next.fresh = stale // long ago if there are no keys
 	}
 	k.state.Store(next)
 	k.flight = nil
