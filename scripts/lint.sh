@@ -21,7 +21,8 @@ go vet work
 
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
-GOBIN=$tools GOWORK=off GOFLAGS=-mod=mod go install "honnef.co/go/tools/cmd/staticcheck@$staticcheck_version"
+# It needs a newer Go than we do, and gets it.
+GOTOOLCHAIN=auto GOBIN=$tools GOWORK=off GOFLAGS=-mod=mod go install "honnef.co/go/tools/cmd/staticcheck@$staticcheck_version"
 
 for module in $modules; do
 	echo "== $module: tidy, builds on its own, staticcheck"
