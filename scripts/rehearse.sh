@@ -6,6 +6,8 @@
 # leaves nothing behind. Arguments are the adapters to try: all without any.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# Nobody's habits, and no stamp: git refuses a tree that is somebody else's.
+export GOFLAGS=-buildvcs=false GOWORK=
 
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT

@@ -9,6 +9,8 @@
 # change that adds something to core and uses it in an adapter. Needs Go and git.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# Nobody's habits, and no stamp: git refuses a tree that is somebody else's.
+export GOFLAGS=-buildvcs=false GOWORK=
 
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT

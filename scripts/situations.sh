@@ -4,6 +4,8 @@
 # about half a minute. With "-out scripts/bench" it writes situations.md there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# Nobody's habits, and no stamp: git refuses a tree that is somebody else's.
+export GOFLAGS=-buildvcs=false GOWORK=
 
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT

@@ -5,6 +5,8 @@
 # scripts/soak/results.md and results.svg. Needs Go and nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# Nobody's habits, and no stamp: git refuses a tree that is somebody else's.
+export GOFLAGS=-buildvcs=false GOWORK=
 
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT

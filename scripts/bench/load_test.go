@@ -43,7 +43,7 @@ func TestLoad(t *testing.T) {
 	first, second := newWitness(t), newWitness(t)
 	l := load{
 		Addrs:  []string{first.Listener.Addr().String(), second.Listener.Addr().String()},
-		Tokens: []string{"a", "b", "c"}, Connections: 2, Turns: 3, Turn: 20 * time.Millisecond, Limit: 1 << 20,
+		Tokens: []string{"a", "b", "c"}, Connections: 2, Turns: 3, Turn: 200 * time.Millisecond, Limit: 1 << 20,
 	}
 	results, err := l.run(t.Context())
 	if err != nil {
@@ -60,7 +60,7 @@ func TestLoad(t *testing.T) {
 		}
 	}
 
-	l.Limit = 4
+	l.Limit, l.Turn = 4, 10*time.Second // the limit ends a turn long before
 	if results, err = l.run(t.Context()); err != nil || results[0].Requests != 3*2*4 || results[1].Requests != 3*2*4 {
 		t.Errorf("limited to 4 on each of 2 connections in each of 3 turns: %+v, %v", results, err)
 	}

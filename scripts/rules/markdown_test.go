@@ -140,6 +140,7 @@ func TestEveryMarkedCommandRuns(t *testing.T) {
 			defer cancel()
 			command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", b.code)
 			command.Dir = root
+			command.WaitDelay = time.Second // what bash started may outlive it
 			if output, err := command.CombinedOutput(); err != nil {
 				t.Errorf("%s: %s%v\n%s", file, b.code, err, output)
 			}

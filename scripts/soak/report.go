@@ -95,8 +95,12 @@ func (r *report) met(f *fault, fetch fetch, began time.Time) bool {
 	})
 }
 
-// failed reports whether anything was found that must not be.
-func (r *report) failed() bool { return r.offences.total() > 0 }
+// failed reports whether anything was found that must not be, or nothing that
+// must.
+func (r *report) failed() bool {
+	t := r.tally.total
+	return r.offences.total() > 0 || t.Accepted == 0 || t.Refused == 0
+}
 
 // A section is a part of the report.
 type section struct {

@@ -115,16 +115,16 @@ func (t *tally) countKinds(o *outcome) {
 	}
 }
 
-// mostUndecided is the part of all tokens that may be left unjudged, because one
-// of their dates was reached meanwhile.
-const mostUndecided = 0.001
+// A token may be left unjudged because one of its dates was reached meanwhile:
+// one of so many, or a few where there are not that many.
+const undecidedOneOf, undecidedAnyway = 1000, 10
 
 // verdict returns what is wrong with the run, or nil.
 func (t *tally) verdict() error {
 	switch {
 	case t.failed > 0:
 		return fmt.Errorf("%d of %d tokens fail", t.failed, t.tokens)
-	case float64(t.undecided) > mostUndecided*float64(t.tokens):
+	case t.undecided > max(undecidedAnyway, t.tokens/undecidedOneOf):
 		return fmt.Errorf("%d of %d tokens are undecided", t.undecided, t.tokens)
 	case t.accepted == 0 || t.accepted == t.tokens:
 		return errors.New("the tokens are all good or all bad")
