@@ -45,7 +45,7 @@ type Config struct {
 	// FetchTimeout bounds a certs fetch, and any wait for one. 0 means 5
 	// seconds.
 	FetchTimeout time.Duration
-	// TokenCacheSize is how many verified tokens are remembered, at 2 to 3 KiB
+	// TokenCacheSize is how many verified tokens are remembered, at about 2 KiB
 	// each. 0 means 8192, negative means none.
 	TokenCacheSize int
 	// HTTPClient fetches the keys. Default: a plain http.Client. It is copied;

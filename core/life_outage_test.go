@@ -102,7 +102,7 @@ func TestLifeOutage(t *testing.T) {
 
 // Origins that lost the endpoint at the same moment find it again one by one.
 func TestLifeOfAFleet(t *testing.T) {
-	lifeTest(t, "20 origins come back over half a minute", func(t *testing.T, _ *keysRig) {
+	lifeTest(t, "20 origins come back one by one", func(t *testing.T, _ *keysRig) {
 		var first, last time.Duration
 		for i := range 20 {
 			r := newKeysRig(t, lifeDefaults)

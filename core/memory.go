@@ -21,7 +21,7 @@ type memory struct {
 type remembered struct {
 	claims *Claims
 	keyID  string
-	set    *keySet   // the keys that verified it; few tokens know any but the latest
+	set    *keySet   // the keys that verified it; those that are published now may be others
 	from   time.Time // valid from then on, leeway included
 	until  time.Time // and until before then
 }

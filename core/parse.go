@@ -36,7 +36,8 @@ func parse(token string) (*unverified, error) {
 	if err := json.Unmarshal(decoded, u.payload); err != nil {
 		return nil, &malformedError{"claims", err}
 	}
-	if u.signature, err = decodeSegment(signature); err != nil { // so is a fourth segment
+	// A fourth segment fails here: a dot is no base64.
+	if u.signature, err = decodeSegment(signature); err != nil {
 		return nil, &malformedError{"signature", err}
 	}
 	return u, nil

@@ -11,8 +11,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// payload is the claims set on its way from JSON to Claims. golang-jwt decodes
-// into it and asks it for what it checks.
+// payload is the claims set on its way from JSON to Claims. parse decodes into
+// it, and golang-jwt asks it for what it checks.
 type payload struct {
 	misspelled
 	checked
@@ -21,17 +21,21 @@ type payload struct {
 	from origin // what the claims' pointer points to
 }
 
-// checked are the claims that take the place of those in Claims: there a date
-// may be a string, an audience is decoded twice, and null doesn't undo a value
-// that came before it. Of a claim that comes twice the last counts (RFC 7519
-// section 4).
+// checked are the claims that decide anything, here or in a policy. They take
+// the place of those in Claims: there a date may be a string, an audience is
+// decoded twice, and null doesn't undo a value that came before it. Of a claim
+// that comes twice the last counts (RFC 7519 section 4).
 type checked struct {
-	Issuer    text        `json:"iss"`
-	Audience  audience    `json:"aud"`
-	ExpiresAt numericDate `json:"exp"`
-	NotBefore numericDate `json:"nbf"`
-	IssuedAt  numericDate `json:"iat"`
-	Type      text        `json:"type"`
+	Issuer     text        `json:"iss"`
+	Subject    text        `json:"sub"`
+	Audience   audience    `json:"aud"`
+	ExpiresAt  numericDate `json:"exp"`
+	NotBefore  numericDate `json:"nbf"`
+	IssuedAt   numericDate `json:"iat"`
+	Type       text        `json:"type"`
+	Email      text        `json:"email"`
+	CommonName text        `json:"common_name"`
+	Country    text        `json:"country"`
 }
 
 // rest puts Claims further in than checked, which then comes first.
@@ -65,7 +69,11 @@ func (e tokenTypeError) Error() string {
 func (p *payload) claims(from origin) *Claims {
 	c := &p.Claims
 	c.Type = p.checked.Type.value
+	c.Email = p.checked.Email.value
+	c.CommonName = p.checked.CommonName.value
+	c.Country = p.checked.Country.value
 	c.RegisteredClaims.Issuer = p.checked.Issuer.value
+	c.RegisteredClaims.Subject = p.checked.Subject.value
 	c.RegisteredClaims.Audience = jwt.ClaimStrings(p.checked.Audience)
 	c.RegisteredClaims.ExpiresAt = p.checked.ExpiresAt.date
 	c.RegisteredClaims.NotBefore = p.checked.NotBefore.date

@@ -45,3 +45,25 @@ func TestPayloadOfRepeatedClaims(t *testing.T) {
 		})
 	}
 }
+
+// So it is with the claims that policies ask for.
+func TestPayloadOfRepeatedIdentities(t *testing.T) {
+	for name, test := range map[string]struct{ json, want string }{
+		"null":    {`{"sub":"a","sub":null,"email":"a","email":null,"common_name":"a","common_name":null,"country":"a","country":null}`, ""},
+		"another": {`{"sub":"a","sub":"b","email":"a","email":"b","common_name":"a","common_name":"b","country":"a","country":"b"}`, "b"},
+		"escaped": {`{"sub":"\u0062","email":"\u0062","common_name":"\u0062","country":"\u0062"}`, "b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var p payload
+			if err := json.Unmarshal([]byte(test.json), &p); err != nil {
+				t.Fatal(err)
+			}
+			c := p.claims(origin{})
+			for _, got := range []string{c.Subject, c.Email, c.CommonName, c.Country} {
+				if got != test.want {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+			}
+		})
+	}
+}

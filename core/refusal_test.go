@@ -126,7 +126,7 @@ func TestRefuseRetryAfter(t *testing.T) {
 	}
 }
 
-// No answer names an audience, an issuer that was expected, a kid or a claim.
+// No body names an audience, an issuer, a kid or a claim.
 func TestRefuseLeaksNothing(t *testing.T) {
 	team := newTeam(t)
 	v := newVerifier(t, team)

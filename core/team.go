@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -49,7 +50,7 @@ func isLabel(s string) bool {
 func parseEndpoint(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return "", err
+		return "", errors.New("not a URL") // err repeats all of it, a password too
 	}
 	switch {
 	case u.Host == "" || u.Hostname() == "":

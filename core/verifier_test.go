@@ -222,13 +222,17 @@ func TestVerifyChecks(t *testing.T) {
 		"alg a number":               {user(header("alg", 256)), core.ErrMalformed},
 		"a stranger's signature":     {user(accesstest.SignedByStranger()), core.ErrSignature},
 	}
-	for _, name := range []string{"iss", "aud", "exp", "type", "email", "sub"} {
-		// Names of claims are compared exactly (RFC 7519 section 4).
-		spelled := strings.ToUpper(name[:1]) + name[1:]
-		tests[name+" is not "+spelled] = struct {
-			token func(time.Time) string
-			want  error
-		}{user(claim(spelled, object{"not": "this"})), nil}
+	for _, name := range []string{
+		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "type", "email", "common_name", "identity_nonce", "country", "custom",
+	} {
+		// Names of claims are compared exactly (RFC 7519 section 4). A value of
+		// the wrong type shows that nobody looked at it.
+		for _, spelled := range []string{strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:]} {
+			tests[name+" is not "+spelled] = struct {
+				token func(time.Time) string
+				want  error
+			}{user(claim(spelled, []object{{"not": "this"}})), nil}
+		}
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -272,6 +276,7 @@ func TestVerifySpelling(t *testing.T) {
 		"padded":                      token + "==",
 		"padded header":               join(header+"=", payload, signature),
 		"a line break behind":         token + "\n",
+		"a carriage return behind":    token + "\r",
 		"a line break inside":         token[:100] + "\r\n" + token[100:],
 		"a line break in the kid":     token[:20] + "\n" + token[20:],
 		"a space before":              " " + token,
@@ -292,7 +297,7 @@ func TestVerifySpelling(t *testing.T) {
 		"signature a byte short":      join(header, payload, signature[:340]),
 		"signature with a byte added": join(header, payload, signature[:341]+"QQ"),
 	}
-	// The header is read before golang-jwt sees it, and just as strictly.
+	// The header is read as strictly as the rest.
 	unknown := team.SignUser(testAudience, "ada@example.com", accesstest.WithHeader("kid", "made up"), accesstest.WithHeader("typ", "jwt"))
 	unknownHeader, unknownRest, _ := strings.Cut(unknown, ".")
 	if len(unknownHeader)%4 == 0 {
@@ -323,7 +328,7 @@ func TestVerifySpelling(t *testing.T) {
 	}
 }
 
-// Every bit of a token counts.
+// Every byte of a token counts.
 func TestVerifyTamperedByte(t *testing.T) {
 	team := newTeam(t)
 	v := newVerifier(t, team)
