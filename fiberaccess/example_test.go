@@ -30,7 +30,8 @@ func Example() {
 		claims, _ := fiberaccess.Claims(c)
 		return c.SendString("hello " + claims.Email)
 	})
-	admin := app.Group("/admin", fiberaccess.Require(core.EmailDomains("example.com")))
+	admin := app.Group("/admin")
+	admin.Use("/*", fiberaccess.Require(core.EmailDomains("example.com")))
 	admin.Get("/", func(c *fiber.Ctx) error { return c.SendString("hello administrator") })
 
 	visit := func(path, token string) {

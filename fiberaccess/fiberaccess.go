@@ -5,7 +5,8 @@
 //
 // Set ReadBufferSize: the token comes in a header and in a cookie, and fiber
 // answers header blocks over 4 KiB with 431. Leave DisableHeaderNormalizing
-// unset: with it, New answers 500.
+// unset: with it, New answers 500. With StreamRequestBody it answers chunked
+// bodies with 411, since their trailers become headers while they are read.
 package fiberaccess
 
 import (
@@ -47,6 +48,9 @@ func New(v *core.Verifier, config ...Config) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if c.App().Config().DisableHeaderNormalizing {
 			return fiber.ErrInternalServerError // headers in another spelling would go unseen
+		}
+		if c.Request().IsBodyStream() && c.Request().Header.ContentLength() < 0 {
+			return fiber.ErrLengthRequired // a forged email header could come in a trailer
 		}
 		if cfg.ErrorHandler != nil {
 			c.Locals(errorHandlerKey, cfg.ErrorHandler)

@@ -1,11 +1,15 @@
 package fiberaccess_test
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/gofiber/fiber/v2"
@@ -95,6 +99,51 @@ func TestDisableHeaderNormalizingFailsClosed(t *testing.T) {
 		if status, _ := get(t, app, token); status != fiber.StatusInternalServerError {
 			t.Errorf("status %d", status)
 		}
+	}
+}
+
+// While a chunked body is read, its trailers are added to the headers: after New
+// has looked. Such a body isn't let in where it is streamed.
+func TestTrailerForgesNoHeader(t *testing.T) {
+	v, team := newVerifier(t)
+	token := team.SignService(audience, "ci-bot")
+	for name, test := range map[string]struct {
+		streams bool
+		body    string
+		want    string
+	}{
+		"chunked, streamed":     {true, "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" + core.EmailHeader + ": root@example.com\r\n\r\n", "411"},
+		"chunked":               {false, "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" + core.EmailHeader + ": root@example.com\r\n\r\n", "200"},
+		"with length, streamed": {true, "Content-Length: 1\r\n\r\nx", "200"},
+		"none, streamed":        {true, "\r\n", "200"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := fiber.New(fiber.Config{StreamRequestBody: test.streams, DisableStartupMessage: true})
+			app.Use(fiberaccess.New(v))
+			app.Post("/", func(c *fiber.Ctx) error {
+				_ = c.Body()
+				if email := c.Get(core.EmailHeader); email != "" {
+					t.Errorf("the handler takes the caller for %s", email)
+				}
+				return nil
+			})
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = app.Listener(listener) }()
+			defer func() { _ = app.Shutdown() }()
+			conn, err := net.Dial("tcp", listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s: %s\r\n%s", core.TokenHeader, token, test.body)
+			line, err := bufio.NewReader(conn).ReadString('\n')
+			if err != nil || !strings.Contains(line, " "+test.want+" ") {
+				t.Errorf("got %q, %v; want %s", line, err, test.want)
+			}
+		})
 	}
 }
 

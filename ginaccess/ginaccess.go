@@ -4,8 +4,9 @@
 //
 // Use covers only the routes that are registered after it. Gin's Recovery can
 // print request headers, in release mode too where a connection broke, and masks
-// only Authorization: the Access token is in the log then. Give it no writer,
-// with gin.CustomRecoveryWithWriter, as examples/gin does.
+// only Authorization: the Access token is in the log then. Give it no writer
+// but a function that logs, with gin.CustomRecoveryWithWriter, as examples/gin
+// does.
 package ginaccess
 
 import (
