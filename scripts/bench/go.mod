@@ -31,6 +31,7 @@ require (
 	github.com/bytedance/gopkg v0.1.3 // indirect
 	github.com/bytedance/sonic v1.15.0 // indirect
 	github.com/bytedance/sonic/loader v0.5.0 // indirect
+	github.com/cfaccess/cfaccess/scripts/table v0.1.0
 	github.com/cloudwego/base64x v0.1.6 // indirect
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.12 // indirect
@@ -90,3 +91,5 @@ replace (
 	github.com/cfaccess/cfaccess/ginaccess => ../../ginaccess
 	github.com/cfaccess/cfaccess/stdaccess => ../../stdaccess
 )
+
+replace github.com/cfaccess/cfaccess/scripts/table => ../table

@@ -62,7 +62,7 @@ func publish(r *report, directory string, stdout, stderr io.Writer) error {
 			fmt.Fprintf(stdout, "%s\n", s.Text)
 		}
 		if s.Table != nil {
-			fmt.Fprintf(stdout, "\n%s", s.Table.terminal())
+			fmt.Fprintf(stdout, "\n%s", s.Table.Terminal())
 		}
 	}
 	if err := os.WriteFile(filepath.Join(directory, "results.md"), []byte(markdown(r)), 0o644); err != nil {
@@ -90,7 +90,7 @@ func markdown(r *report) string {
 			fmt.Fprintf(&b, "\n%s\n", s.Text)
 		}
 		if s.Table != nil {
-			fmt.Fprintf(&b, "\n%s", s.Table.markdown())
+			fmt.Fprintf(&b, "\n%s", s.Table.Markdown())
 		}
 	}
 	return b.String()

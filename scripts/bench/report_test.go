@@ -137,30 +137,11 @@ func TestChart(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
-	numbers := table{Head: []string{"what", "×"}}
-	numbers.add("µ", "1")
-	numbers.add("longer", "100")
-	wantTerminal := "what       ×\nµ          1\nlonger   100\n"
-	if got := numbers.terminal(); got != wantTerminal {
-		t.Errorf("terminal:\n%s\nwant:\n%s", got, wantTerminal)
-	}
-	wantMarkdown := "| what | × |\n| --- | ---: |\n| µ | 1 |\n| longer | 100 |\n"
-	if got := numbers.markdown(); got != wantMarkdown {
-		t.Errorf("markdown:\n%s\nwant:\n%s", got, wantMarkdown)
-	}
-	numbers.Wordy = true
-	if got, want := numbers.terminal(), "what     ×\nµ        1\nlonger   100\n"; got != want {
-		t.Errorf("wordy:\n%s\nwant:\n%s", got, want)
-	}
-}
-
 func TestNumbers(t *testing.T) {
 	for got, want := range map[string]string{
 		duration(0.5): "0.50 ns", duration(57.04): "57.0 ns", duration(999.4): "999 ns", duration(999.6): "1.00 µs",
 		duration(65_120): "65.1 µs", duration(999_600): "1.00 ms", duration(2.5e9): "2,500 ms",
 		digits(9.994): "9.99", digits(9.996): "10.0", digits(99.94): "99.9", digits(99.96): "100", digits(1462.2): "1,462",
-		thousands(0): "0", thousands(999): "999", thousands(1000): "1,000", thousands(1_000_050): "1,000,050",
 		percent(0.8123): "81.2 %",
 	} {
 		if got != want {

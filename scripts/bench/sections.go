@@ -6,13 +6,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cfaccess/cfaccess/scripts/table"
 )
 
 // A section is a part of the report, the same on the terminal and on the page.
 type section struct {
 	Title string
 	Text  string
-	Table *table
+	Table *table.Table
 }
 
 // columns are the contenders in the order of the tables.
@@ -28,13 +30,13 @@ func sections(r *report) []section {
 }
 
 func targetSection(r *report) section {
-	t := &table{Head: []string{"target", "wanted", "measured", ""}, Wordy: true}
+	t := &table.Table{Head: []string{"target", "wanted", "measured", ""}, Text: []int{1, 2, 3}}
 	missed := 0
 	for _, target := range targets(r) {
 		if !target.Met {
 			missed++
 		}
-		t.add(target.What, target.Want, target.Figure, target.verdict())
+		t.Add(target.What, target.Want, target.Figure, target.verdict())
 	}
 	text := fmt.Sprintf("All %d are met.", len(t.Rows))
 	switch {
@@ -52,8 +54,8 @@ func targetSection(r *report) section {
 // caseSections are one table for each thing that is measured of a case.
 func caseSections(r *report) []section {
 	head := slices.Concat([]string{"case"}, columns[:])
-	grid := func(cell func(f, ours figure) string) *table {
-		t := &table{Head: head}
+	grid := func(cell func(f, ours figure) string) *table.Table {
+		t := &table.Table{Head: head}
 		for _, result := range r.Cases {
 			row := []string{result.Case}
 			for _, name := range columns {
@@ -63,7 +65,7 @@ func caseSections(r *report) []section {
 					row = append(row, cell(f, r.cost(result.Case, nameOurs)))
 				}
 			}
-			t.add(row...)
+			t.Add(row...)
 		}
 		return t
 	}
@@ -74,15 +76,15 @@ func caseSections(r *report) []section {
 			grid(func(f, ours figure) string { return digits(f.NS/ours.NS) + " ×" })},
 		{"Time of one verification", "", grid(func(f, _ figure) string { return duration(f.NS) })},
 		{"Allocations of one verification", "Those of go-oidc for an unknown kid include the server's that answers its fetch.",
-			grid(func(f, _ figure) string { return thousands(int(f.Allocs)) })},
-		{"Bytes allocated by one verification", "", grid(func(f, _ figure) string { return thousands(int(f.Bytes)) })},
+			grid(func(f, _ figure) string { return table.Thousands(int(f.Allocs)) })},
+		{"Bytes allocated by one verification", "", grid(func(f, _ figure) string { return table.Thousands(int(f.Bytes)) })},
 	}
 }
 
 func parallelSection(r *report) section {
-	t := &table{Head: []string{"64 sessions in turn", "1 proc", "2 procs", "2 over 1"}}
+	t := &table.Table{Head: []string{"64 sessions in turn", "1 proc", "2 procs", "2 over 1"}}
 	for _, s := range r.Parallel {
-		t.add(s.Name, duration(s.One.NS), duration(s.Two.NS), fmt.Sprintf("%.2f", s.ratio()))
+		t.Add(s.Name, duration(s.One.NS), duration(s.Two.NS), fmt.Sprintf("%.2f", s.ratio()))
 	}
 	return section{"One core and two",
 		"Time that passes for one operation. 0.50 is perfect; the floors share nothing between cores and show what this machine gives. " +
@@ -90,39 +92,39 @@ func parallelSection(r *report) section {
 }
 
 func crowdSection(r *report) section {
-	t := &table{Head: []string{"they come", "look-ups", "hits", "at best", "a Verify", "go-oidc", "times faster"}}
+	t := &table.Table{Head: []string{"they come", "look-ups", "hits", "at best", "a Verify", "go-oidc", "times faster"}}
 	for _, c := range r.Crowds {
-		t.add(c.Law, thousands(c.LookUps), percent(c.Hits), percent(c.Best), duration(c.NS), duration(c.Peer), digits(c.Peer/c.NS)+" ×")
+		t.Add(c.Law, table.Thousands(c.LookUps), percent(c.Hits), percent(c.Best), duration(c.NS), duration(c.Peer), digits(c.Peer/c.NS)+" ×")
 	}
 	return section{"More sessions than are remembered",
 		fmt.Sprintf("%s sessions, of which %s are remembered. At best: with the most popular of them always remembered. "+
 			"go-oidc, which remembers none, has verified some of them in between.",
-			thousands(r.Size.Pool), thousands(r.Size.Memory)), t}
+			table.Thousands(r.Size.Pool), table.Thousands(r.Size.Memory)), t}
 }
 
 func footprintSection(r *report) section {
 	f := r.Footprint
-	t := &table{Head: []string{"after", "bytes a remembered token", "in all"}}
+	t := &table.Table{Head: []string{"after", "bytes a remembered token", "in all"}}
 	for _, row := range []struct {
 		after string
 		bytes float64
 	}{
-		{thousands(f.Remembered) + " tokens, the bound", f.Full},
-		{thousands(f.More) + " more", f.After},
+		{table.Thousands(f.Remembered) + " tokens, the bound", f.Full},
+		{table.Thousands(f.More) + " more", f.After},
 	} {
-		t.add(row.after, thousands(int(row.bytes)), fmt.Sprintf("%.1f MiB", row.bytes*float64(f.Remembered)/(1<<20)))
+		t.Add(row.after, table.Thousands(int(row.bytes)), fmt.Sprintf("%.1f MiB", row.bytes*float64(f.Remembered)/(1<<20)))
 	}
 	return section{"Memory", "The live heap of a verifier and all that it holds, tokens and claims included.", t}
 }
 
 func httpSections(r *report) []section {
-	rates := &table{Head: []string{"framework", "bare, a second", "protected, a second", "protected over bare", "of all pairs",
+	rates := &table.Table{Head: []string{"framework", "bare, a second", "protected, a second", "protected over bare", "of all pairs",
 		"bare, CPU a request", "protected, CPU a request"}}
-	latencies := &table{Head: []string{"framework", "bare, p50", "protected, p50", "bare, p99", "protected, p99"}}
+	latencies := &table.Table{Head: []string{"framework", "bare, p50", "protected, p50", "bare, p99", "protected, p99"}}
 	for _, s := range r.HTTP {
-		rates.add(s.Framework, thousands(int(s.Bare.PerSecond)), thousands(int(s.Protected.PerSecond)), fmt.Sprintf("%.3f", s.Ratio),
+		rates.Add(s.Framework, table.Thousands(int(s.Bare.PerSecond)), table.Thousands(int(s.Protected.PerSecond)), fmt.Sprintf("%.3f", s.Ratio),
 			fmt.Sprintf("%.2f to %.2f", slices.Min(s.Ratios), slices.Max(s.Ratios)), latency(s.BareCPU), latency(s.ProtectedCPU))
-		latencies.add(s.Framework, latency(s.Bare.P50), latency(s.Protected.P50), latency(s.Bare.P99), latency(s.Protected.P99))
+		latencies.Add(s.Framework, latency(s.Bare.P50), latency(s.Protected.P50), latency(s.Bare.P99), latency(s.Protected.P99))
 	}
 	return []section{
 		{"Requests a second over HTTP",

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/cfaccess/cfaccess/scripts/table"
 )
 
 // A target is what one figure has to be. An aim is a target that may be missed.
@@ -60,7 +62,7 @@ func targets(r *report) []target {
 	list = append(list,
 		atMost("memory: a remembered token", bytes/1024, 3, "%.2f KiB"),
 		// Flat, but for what the runtime itself does between two looks.
-		atMost(fmt.Sprintf("memory: after %s more tokens", thousands(r.Footprint.More)), r.Footprint.growth(), 1.05, "%.2f ×"))
+		atMost(fmt.Sprintf("memory: after %s more tokens", table.Thousands(r.Footprint.More)), r.Footprint.growth(), 1.05, "%.2f ×"))
 	for _, s := range r.HTTP {
 		list = append(list, atLeast(s.Framework+": protected over bare, requests a second", s.Ratio, 0.95, "%.3f"))
 	}

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -67,7 +68,11 @@ func TestModulesRequireEachOtherAlike(t *testing.T) {
 				continue
 			}
 			versions[require.Mod.Version] = true
-			if want := strings.Repeat("../", strings.Count(folder, "/")+1) + other; replaced[require.Mod.Path] != want {
+			want, err := filepath.Rel(folder, other)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want = filepath.ToSlash(want); replaced[require.Mod.Path] != want {
 				t.Errorf("%s/go.mod replaces %s with %q, want %q", folder, require.Mod.Path, replaced[require.Mod.Path], want)
 			}
 			if slices.Contains(released, folder) && !slices.Contains(released, other) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cfaccess/cfaccess/scripts/table"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
@@ -189,7 +190,7 @@ func ticksUpTo(top float64) plot.ConstantTicks {
 	}
 	var ticks plot.ConstantTicks
 	for y := 0.0; y <= top; y += step {
-		ticks = append(ticks, plot.Tick{Value: y, Label: thousands(int(y))})
+		ticks = append(ticks, plot.Tick{Value: y, Label: table.Thousands(int(y))})
 	}
 	return ticks
 }

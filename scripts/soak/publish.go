@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/cfaccess/cfaccess/scripts/table"
 )
 
 // screenful is how many lines of offences are told at most.
@@ -14,7 +16,7 @@ const screenful = 30
 // print writes the report for a terminal.
 func (r *report) print(w io.Writer) {
 	for _, s := range r.sections() {
-		fmt.Fprintf(w, "\n== %s\n%s\n\n%s", s.title, s.text, s.table.terminal())
+		fmt.Fprintf(w, "\n== %s\n%s\n\n%s", s.title, s.text, s.table.Terminal())
 	}
 	if !r.failed() {
 		return
@@ -52,7 +54,7 @@ func (r *report) markdown() string {
 	b.WriteString("# Results\n\n")
 	fmt.Fprintf(&b, "Written by `%s`; changes by hand are lost.\n\n%s\n\n![%s](results.svg)\n", r.command(), r.headline(), chartTitle)
 	for _, s := range r.sections() {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s", s.title, s.text, s.table.markdown())
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s", s.title, s.text, s.table.Markdown())
 	}
 	m := r.machine
 	fmt.Fprintf(&b, "\n## Machine\n\n%s, %d cores, %s, %s. The soak and the four servers share it, so latencies hold for nothing else.\n",
@@ -80,8 +82,8 @@ func (r *report) headline() string {
 	}
 	verdict := "nothing was wrong"
 	if n := r.offences.total(); n > 0 {
-		verdict = fmt.Sprintf("**%s answers or fetches were wrong**", thousands(n))
+		verdict = fmt.Sprintf("**%s answers or fetches were wrong**", table.Thousands(n))
 	}
 	return fmt.Sprintf("Four servers, %s answers, %d faults of %d kinds in %v: %s.",
-		thousands(t.Accepted+t.Refused+t.Unavailable), times, len(r.faults), r.options.length, verdict)
+		table.Thousands(t.Accepted+t.Refused+t.Unavailable), times, len(r.faults), r.options.length, verdict)
 }

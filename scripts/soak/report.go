@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cfaccess/cfaccess/scripts/soak/instrument"
+	"github.com/cfaccess/cfaccess/scripts/table"
 )
 
 // A report is all that a run has found.
@@ -106,14 +107,14 @@ func (r *report) failed() bool {
 type section struct {
 	title string
 	text  string
-	table *table
+	table *table.Table
 }
 
 func (r *report) sections() []section {
 	t := r.tally.total
 	return []section{
 		{"Must be zero", fmt.Sprintf("Of %s answers %s accepted, %s refused and %s said 503; `-seed %d` makes the same faults and choices again.",
-			thousands(t.Accepted+t.Refused+t.Unavailable), thousands(t.Accepted), thousands(t.Refused), thousands(t.Unavailable),
+			table.Thousands(t.Accepted+t.Refused+t.Unavailable), table.Thousands(t.Accepted), table.Thousands(t.Refused), table.Thousands(t.Unavailable),
 			r.options.seed), r.zeroes()},
 		{"Faults", "Latencies are of good tokens' requests that were accepted, from the beginning of the fault until the next.", r.faultTable()},
 		{"Servers", "Three figures are of the start, the middle and the end, while nobody sent anything. The heap is the live one. " +
@@ -122,31 +123,31 @@ func (r *report) sections() []section {
 	}
 }
 
-func (r *report) zeroes() *table {
-	t := &table{Head: []string{"what", "found"}}
+func (r *report) zeroes() *table.Table {
+	t := &table.Table{Head: []string{"what", "found"}}
 	for _, what := range verdicts {
-		t.add(string(what), thousands(r.offences.count(what)))
+		t.Add(string(what), table.Thousands(r.offences.count(what)))
 	}
 	return t
 }
 
-func (r *report) faultTable() *table {
-	t := &table{Head: []string{"fault", "times", "fetches", "servers", "accepted", "refused", "503", "p50", "p99", "worst"}}
+func (r *report) faultTable() *table.Table {
+	t := &table.Table{Head: []string{"fault", "times", "fetches", "servers", "accepted", "refused", "503", "p50", "p99", "worst"}}
 	for _, m := range r.faults {
 		s := r.tally.faults[m.fault.name]
 		if s == nil {
 			s = &share{}
 		}
 		p50, p99, worst := s.latency()
-		t.add(m.fault.name, fmt.Sprint(m.times), fmt.Sprint(m.fetches), fmt.Sprint(m.servers),
-			thousands(s.Accepted), thousands(s.Refused), thousands(s.Unavailable),
+		t.Add(m.fault.name, fmt.Sprint(m.times), fmt.Sprint(m.fetches), fmt.Sprint(m.servers),
+			table.Thousands(s.Accepted), table.Thousands(s.Refused), table.Thousands(s.Unavailable),
 			milliseconds(p50), milliseconds(p99), milliseconds(worst))
 	}
 	return t
 }
 
-func (r *report) serverTable() *table {
-	t := &table{Head: []string{"server", "fetches", "at most", "at once", "most of a body", "goroutines", "heap", "peak"}}
+func (r *report) serverTable() *table.Table {
+	t := &table.Table{Head: []string{"server", "fetches", "at most", "at once", "most of a body", "goroutines", "heap", "peak"}}
 	for _, s := range r.servers {
 		var goroutines, live []string
 		var peak uint64
@@ -155,7 +156,7 @@ func (r *report) serverTable() *table {
 			live = append(live, fmt.Sprintf("%.1f", float64(sample.Live)/(1<<20)))
 			peak = max(peak, sample.Peak)
 		}
-		t.add(s.name, fmt.Sprint(s.fetches), fmt.Sprint(s.allowed), fmt.Sprint(s.atOnce), megabytes(uint64(s.body)),
+		t.Add(s.name, fmt.Sprint(s.fetches), fmt.Sprint(s.allowed), fmt.Sprint(s.atOnce), megabytes(uint64(s.body)),
 			strings.Join(goroutines, " → "), strings.Join(live, " → ")+" MiB", megabytes(peak))
 	}
 	return t

@@ -23,6 +23,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/cfaccess/cfaccess/scripts/table"
 )
 
 func main() {
@@ -64,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 	began := time.Now()
 	t := newTally()
-	interrupted := c.sit(ctx, *count, *workers, t, func(done int) { fmt.Fprintf(stderr, "%s tokens\n", thousands(done)) })
+	interrupted := c.sit(ctx, *count, *workers, t, func(done int) { fmt.Fprintf(stderr, "%s tokens\n", table.Thousands(done)) })
 	r := &report{seed: *seed, took: time.Since(began), tally: t}
 	r.print(stdout)
 	for _, f := range t.first(shownFailures) {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cfaccess/cfaccess/scripts/table"
 )
 
 // A report is what a run has found.
@@ -22,7 +24,7 @@ type report struct {
 // A section is a table with a title and a sentence or two.
 type section struct {
 	title, text string
-	table       table
+	table       table.Table
 }
 
 func (r *report) sections() []section {
@@ -37,8 +39,8 @@ func (r *report) sections() []section {
 
 func (r *report) totals() section {
 	t := r.tally
-	s := section{title: "Totals", table: table{head: []string{"tokens", "count"}}}
-	add := func(what string, count int) { s.table.add(what, thousands(count)) }
+	s := section{title: "Totals", table: table.Table{Head: []string{"tokens", "count"}}}
+	add := func(what string, count int) { s.table.Add(what, table.Thousands(count)) }
 	add("all", t.tokens)
 	add("accepted by all", t.acceptedByAll)
 	add("refused by all", t.refusedByAll)
@@ -57,7 +59,10 @@ func (r *report) totals() section {
 
 // differences has a row for each class, with a column for each peer.
 func (r *report) differences(classes []class, title, text string) section {
-	s := section{title: title, text: text, table: table{head: slices.Concat([]string{"class"}, peers[:], []string{"why"})}}
+	s := section{title: title, text: text, table: table.Table{
+		Head: slices.Concat([]string{"class"}, peers[:], []string{"why"}),
+		Text: []int{1 + len(peers)},
+	}}
 	type row struct {
 		why    string
 		counts map[string]int
@@ -79,12 +84,12 @@ func (r *report) differences(classes []class, title, text string) section {
 		cells := []string{name}
 		for _, peer := range peers {
 			if count, ok := rows[name].counts[peer]; ok {
-				cells = append(cells, thousands(count))
+				cells = append(cells, table.Thousands(count))
 			} else {
 				cells = append(cells, "")
 			}
 		}
-		s.table.add(append(cells, rows[name].why)...)
+		s.table.Add(append(cells, rows[name].why)...)
 	}
 	return s
 }
@@ -92,10 +97,10 @@ func (r *report) differences(classes []class, title, text string) section {
 func (r *report) rules() section {
 	s := section{
 		title: "Rules", text: "How many tokens break each. Those that break no other are what a verifier without the rule would accept.",
-		table: table{head: []string{"rule", "broken", "broken alone"}},
+		table: table.Table{Head: []string{"rule", "broken", "broken alone"}},
 	}
 	for i := range ruleCount {
-		s.table.add(i.String(), thousands(r.tally.broken[i]), thousands(r.tally.alone[i]))
+		s.table.Add(i.String(), table.Thousands(r.tally.broken[i]), table.Thousands(r.tally.alone[i]))
 	}
 	return s
 }
@@ -103,11 +108,11 @@ func (r *report) rules() section {
 func (r *report) kinds() section {
 	s := section{
 		title: "Mutations", text: "Most tokens have several. Some leave a token good.",
-		table: table{head: []string{"mutation", "tokens", "accepted by ours"}},
+		table: table.Table{Head: []string{"mutation", "tokens", "accepted by ours"}},
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.tally.kinds)) {
 		k := r.tally.kinds[name]
-		s.table.add(name, thousands(k.tokens), thousands(k.accepted))
+		s.table.Add(name, table.Thousands(k.tokens), table.Thousands(k.accepted))
 	}
 	return s
 }
@@ -118,13 +123,13 @@ func (r *report) summary() string {
 		verdict = "FAILED: " + err.Error() + "."
 	}
 	return fmt.Sprintf("%s tokens from seed %d in %v, on %d cores with %s. %s",
-		thousands(r.tally.tokens), r.seed, r.took.Round(time.Second), runtime.GOMAXPROCS(0), runtime.Version(), verdict)
+		table.Thousands(r.tally.tokens), r.seed, r.took.Round(time.Second), runtime.GOMAXPROCS(0), runtime.Version(), verdict)
 }
 
 func (r *report) print(w io.Writer) {
 	fmt.Fprintln(w, r.summary())
 	for _, s := range r.sections() {
-		fmt.Fprintf(w, "\n== %s\n\n%s", s.title, s.table.terminal())
+		fmt.Fprintf(w, "\n== %s\n\n%s", s.title, s.table.Terminal())
 	}
 }
 
@@ -138,7 +143,7 @@ func (r *report) write(directory string) error {
 		if s.text != "" {
 			fmt.Fprintf(&b, "\n%s\n", s.text)
 		}
-		fmt.Fprintf(&b, "\n%s", s.table.markdown())
+		fmt.Fprintf(&b, "\n%s", s.table.Markdown())
 	}
 	if err := os.WriteFile(filepath.Join(directory, "results.md"), []byte(b.String()), 0o644); err != nil {
 		return fmt.Errorf("writing the report: %w", err)

@@ -1,23 +1,28 @@
-package main
+// Package table prints what a program has measured: for a terminal, and for
+// GitHub.
+package table
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// A table is printed on a terminal or written as Markdown. The first column is
-// text; the others are numbers, unless the table is Wordy.
-type table struct {
-	Head  []string
-	Rows  [][]string
-	Wordy bool
+// A Table is printed on a terminal or written as Markdown.
+type Table struct {
+	Head []string
+	Rows [][]string
+	// Text are the columns that are text, the first one apart, which always
+	// is. The others are numbers.
+	Text []int
 }
 
-func (t *table) add(cells ...string) { t.Rows = append(t.Rows, cells) }
+// Add adds a row, with a cell for each column.
+func (t *Table) Add(cells ...string) { t.Rows = append(t.Rows, cells) }
 
-// terminal returns the table with its columns aligned.
-func (t *table) terminal() string {
+// Terminal returns the table with its columns aligned.
+func (t *Table) Terminal() string {
 	widths := make([]int, len(t.Head))
 	for _, row := range append([][]string{t.Head}, t.Rows...) {
 		for i, cell := range row {
@@ -33,7 +38,7 @@ func (t *table) terminal() string {
 			if i > 0 {
 				line.WriteString("   ")
 			}
-			if i == 0 || t.Wordy {
+			if t.isText(i) {
 				line.WriteString(cell + padding)
 			} else {
 				line.WriteString(padding + cell)
@@ -44,15 +49,17 @@ func (t *table) terminal() string {
 	return b.String()
 }
 
-// markdown returns the table as GitHub reads it.
-func (t *table) markdown() string {
+func (t *Table) isText(column int) bool { return column == 0 || slices.Contains(t.Text, column) }
+
+// Markdown returns the table as GitHub reads it.
+func (t *Table) Markdown() string {
 	var b strings.Builder
 	line := func(cells []string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
 	line(t.Head)
 	rules := make([]string, len(t.Head))
 	for i := range rules {
 		rules[i] = "---:"
-		if i == 0 || t.Wordy {
+		if t.isText(i) {
 			rules[i] = "---"
 		}
 	}
@@ -63,10 +70,10 @@ func (t *table) markdown() string {
 	return b.String()
 }
 
-// thousands returns n with a comma after each three digits. n is not negative.
-func thousands(n int) string {
+// Thousands returns n with a comma after each three digits. n is not negative.
+func Thousands(n int) string {
 	if n < 1000 {
 		return fmt.Sprint(n)
 	}
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+	return fmt.Sprintf("%s,%03d", Thousands(n/1000), n%1000)
 }

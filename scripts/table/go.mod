@@ -1,0 +1,3 @@
+module github.com/cfaccess/cfaccess/scripts/table
+
+go 1.25.0
