@@ -1,7 +1,11 @@
 package core
 
 import (
+	"bytes"
+	"crypto/rsa"
 	"errors"
+	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,6 +14,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
 // A clock may go back, and synctest's can't: the checks of a remembered token
@@ -92,3 +98,45 @@ func TestOneVerificationServesAllWhoBringTheToken(t *testing.T) {
 		})
 	}
 }
+
+// A request may join one that came while other keys were published. Their answer
+// is not taken: the key of that id is another by now.
+func TestAnAnswerByOtherKeysIsNotTaken(t *testing.T) {
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	certs := team.Certs()
+	synctest.Test(t, func(t *testing.T) {
+		token := team.SignUser("ours", "ada@example.com")
+		v, err := New(Config{Team: "acme", Audiences: []string{"ours"}, HTTPClient: &http.Client{Transport: transportFunc(
+			func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(certs))}, nil
+			},
+		)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := &remembered{
+			claims: &Claims{Email: "eve@example.com"}, keyID: team.KeyID(), until: time.Now().Add(time.Hour),
+			set: &keySet{public: map[string]*rsa.PublicKey{team.KeyID(): {}}},
+		}
+		var both sync.WaitGroup
+		release := make(chan struct{})
+		both.Go(func() {
+			_, _ = v.memory.learn(token, func() (*remembered, error) { <-release; return before, nil })
+		})
+		synctest.Wait()
+		both.Go(func() {
+			claims, err := v.Verify(t.Context(), token)
+			if err != nil || claims.Email != "ada@example.com" {
+				t.Errorf("got %v, %v", claims, err)
+			}
+		})
+		synctest.Wait() // it has joined
+		close(release)
+		both.Wait()
+	})
+}
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
