@@ -186,7 +186,7 @@ func (s *rehearsal) try(ctx context.Context, m goModule) error {
 	if err != nil {
 		return fmt.Errorf("a user of %s %s: %w", m.folder, s.version, err)
 	}
-	fmt.Fprintf(s.out, "%s: builds with %s; its user has %d modules, tidies, and answers 200 and 401\n", m.folder, against, graph)
+	fmt.Fprintf(s.out, "%s: builds with %s; its user has %d modules, tidies, and answers 200 and 401; the README's program builds\n", m.folder, against, graph)
 	return nil
 }
 

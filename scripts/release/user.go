@@ -44,13 +44,16 @@ func (s *rehearsal) use(ctx context.Context, m goModule) (graph int, err error) 
 	if err := s.checkVersions(m, binary); err != nil {
 		return 0, err
 	}
+	if _, err := execute(ctx, dir, s.goEnv, s.goTool, "build", "-o", os.DevNull, "./readme"); err != nil {
+		return 0, fmt.Errorf("the README's program: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, err = execute(ctx, dir, nil, binary)
 	return len(modules) - 1, err // without the user's own
 }
 
-// writeUser writes the program, its go.mod, and a go.sum with the adapter's
+// writeUser writes the program and the README's beside it, its go.mod, and a go.sum with the adapter's
 // sums of everybody else's modules: no checksum database is asked for them.
 func (s *rehearsal) writeUser(dir string, m goModule) error {
 	if err := os.Mkdir(dir, 0o777); err != nil {
@@ -76,7 +79,7 @@ func (s *rehearsal) writeUser(dir string, m goModule) error {
 			return err
 		}
 	}
-	return nil
+	return s.writeReadmeProgram(dir, m)
 }
 
 // checkStrangers returns an error if modules has another adapter, or a
