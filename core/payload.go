@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -96,7 +97,7 @@ func (t *text) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	t.given = true
-	if b[0] != '"' || bytes.IndexByte(b, '\\') >= 0 {
+	if b[0] != '"' || bytes.IndexByte(b, '\\') >= 0 || !utf8.Valid(b) {
 		return json.Unmarshal(b, &t.value)
 	}
 	t.value = string(b[1 : len(b)-1]) // as most are: there is nothing to decode

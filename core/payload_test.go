@@ -49,9 +49,10 @@ func TestPayloadOfRepeatedClaims(t *testing.T) {
 // So it is with the claims that policies ask for.
 func TestPayloadOfRepeatedIdentities(t *testing.T) {
 	for name, test := range map[string]struct{ json, want string }{
-		"null":    {`{"sub":"a","sub":null,"email":"a","email":null,"common_name":"a","common_name":null,"country":"a","country":null}`, ""},
-		"another": {`{"sub":"a","sub":"b","email":"a","email":"b","common_name":"a","common_name":"b","country":"a","country":"b"}`, "b"},
-		"escaped": {`{"sub":"\u0062","email":"\u0062","common_name":"\u0062","country":"\u0062"}`, "b"},
+		"null":      {`{"sub":"a","sub":null,"email":"a","email":null,"common_name":"a","common_name":null,"country":"a","country":null}`, ""},
+		"another":   {`{"sub":"a","sub":"b","email":"a","email":"b","common_name":"a","common_name":"b","country":"a","country":"b"}`, "b"},
+		"not UTF-8": {"{\"sub\":\"\xff\",\"email\":\"\xff\",\"common_name\":\"\xff\",\"country\":\"\xff\"}", "\ufffd"},
+		"escaped":   {`{"sub":"\u0062","email":"\u0062","common_name":"\u0062","country":"\u0062"}`, "b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p payload
