@@ -42,16 +42,20 @@ func TestFaults(t *testing.T) {
 			if f != nil && f.stalls {
 				timeout = time.Second
 			}
-			v, err := core.New(core.Config{
-				Team: teamName, Audiences: []string{audience}, Endpoint: team.URL, FetchTimeout: timeout,
-				Logger: slog.New(slog.DiscardHandler), HTTPClient: &http.Client{Transport: &marked{}},
-			})
-			if err != nil {
-				t.Fatal(err)
+			client := &http.Client{Transport: &marked{}} // numbers the fetches
+			refresh := func(timeout time.Duration) error {
+				v, err := core.New(core.Config{
+					Team: teamName, Audiences: []string{audience}, Endpoint: team.URL, FetchTimeout: timeout,
+					Logger: slog.New(slog.DiscardHandler), HTTPClient: client,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return v.Refresh(t.Context())
 			}
 			e.misbehave(f)
 			fails := f != nil && f.fails()
-			if err := v.Refresh(t.Context()); fails != (err != nil) {
+			if err := refresh(timeout); fails != (err != nil) {
 				t.Errorf("got %v, fails: %t", err, fails)
 			}
 			// What hung is noted when its client has gone, a moment later.
@@ -61,7 +65,7 @@ func TestFaults(t *testing.T) {
 				}
 			}
 			e.misbehave(nil)
-			if err := v.Refresh(t.Context()); err != nil {
+			if err := refresh(patience); err != nil {
 				t.Errorf("afterwards: %v", err)
 			}
 			fetches, published := log.all(), kidsOf(team.Certs())

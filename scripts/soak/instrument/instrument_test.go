@@ -19,7 +19,7 @@ func TestSupervise(t *testing.T) {
 	team := accesstest.NewTeam("acme")
 	defer team.Close()
 	settings, err := json.Marshal(Settings{
-		Name: "std", AdminDomain: "admins.example", Team: "acme", Audience: "aud", Endpoint: team.URL, FetchTimeout: time.Second,
+		Name: "std", AdminDomain: "admins.example", Team: "acme", Audience: "aud", Endpoint: team.URL, FetchTimeout: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)
