@@ -12,7 +12,8 @@ import (
 
 // Refusal is what a refused client is told: a problem document (RFC 9457) and
 // its headers. It never says what was expected, but for the issuer, which is the
-// realm of a challenge. It is a value of its own for each request; an ErrorHandler may change it before it is sent.
+// realm of a challenge. It is a value of its own for each request; an
+// ErrorHandler may change it before it is sent.
 type Refusal struct {
 	Status     int           // HTTP status: 401, 403, 503, or 500 for an error that isn't this package's
 	Code       string        // for programs, such as "token_expired"; stable
