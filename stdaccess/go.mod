@@ -1,6 +1,6 @@
 module github.com/cfaccess/cfaccess/stdaccess
 
-go 1.25.0
+go 1.26.0
 
 require github.com/cfaccess/cfaccess/core v0.1.0
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cfaccess/cfaccess/core/accesstest"
-	"github.com/cfaccess/cfaccess/scripts/bench/peers"
+	"github.com/cfaccess/cfaccess/scripts/peers"
 )
 
 // The names of those that are compared, as the tables have them.

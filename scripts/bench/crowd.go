@@ -8,7 +8,7 @@ import (
 
 	"github.com/cfaccess/cfaccess/core"
 	"github.com/cfaccess/cfaccess/core/accesstest"
-	"github.com/cfaccess/cfaccess/scripts/bench/peers"
+	"github.com/cfaccess/cfaccess/scripts/peers"
 )
 
 // zipfExponent is that of the law by which sessions come: the second most

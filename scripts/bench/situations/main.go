@@ -22,7 +22,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/cfaccess/cfaccess/scripts/bench/peers"
+	"github.com/cfaccess/cfaccess/scripts/peers"
 )
 
 // longest is how long a run may take before it gives up.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cfaccess/cfaccess/scripts/bench/peers"
+	"github.com/cfaccess/cfaccess/scripts/peers"
 )
 
 // A report is what everybody did in every situation.

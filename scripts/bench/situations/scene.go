@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/cfaccess/cfaccess/core/accesstest"
-	"github.com/cfaccess/cfaccess/scripts/bench/peers"
+	"github.com/cfaccess/cfaccess/scripts/peers"
 )
 
 // A scene is a running verifier and its team, in one situation.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/cfaccess/cfaccess/core/accesstest"
-	"github.com/cfaccess/cfaccess/scripts/bench/peers"
+	"github.com/cfaccess/cfaccess/scripts/peers"
 )
 
 // quickSize is for tests. Some peers don't fetch again in so short a time.

@@ -1,9 +1,9 @@
-module github.com/cfaccess/cfaccess/scripts/bench
+module github.com/cfaccess/cfaccess/scripts
 
-go 1.25.0
+go 1.26.0
 
 require (
-	github.com/MicahParks/keyfunc/v3 v3.9.0
+	github.com/MicahParks/keyfunc/v3 v3.9.1
 	github.com/auth0/go-jwt-middleware/v3 v3.2.0
 	github.com/cfaccess/cfaccess/core v0.1.0
 	github.com/cfaccess/cfaccess/echoaccess v0.1.0
@@ -25,13 +25,12 @@ require (
 	codeberg.org/go-latex/latex v0.2.0 // indirect
 	codeberg.org/go-pdf/fpdf v0.11.1 // indirect
 	git.sr.ht/~sbinet/gg v0.7.0 // indirect
-	github.com/MicahParks/jwkset v0.11.3 // indirect
+	github.com/MicahParks/jwkset v0.11.4 // indirect
 	github.com/ajstarks/svgo v0.0.0-20211024235047-1546f124cd8b // indirect
 	github.com/andybalholm/brotli v1.1.0 // indirect
 	github.com/bytedance/gopkg v0.1.3 // indirect
 	github.com/bytedance/sonic v1.15.0 // indirect
 	github.com/bytedance/sonic/loader v0.5.0 // indirect
-	github.com/cfaccess/cfaccess/scripts/table v0.1.0
 	github.com/cloudwego/base64x v0.1.6 // indirect
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.12 // indirect
@@ -85,11 +84,11 @@ require (
 )
 
 replace (
-	github.com/cfaccess/cfaccess/core => ../../core
-	github.com/cfaccess/cfaccess/echoaccess => ../../echoaccess
-	github.com/cfaccess/cfaccess/fiberaccess => ../../fiberaccess
-	github.com/cfaccess/cfaccess/ginaccess => ../../ginaccess
-	github.com/cfaccess/cfaccess/stdaccess => ../../stdaccess
+	github.com/cfaccess/cfaccess/core => ../core
+	github.com/cfaccess/cfaccess/echoaccess => ../echoaccess
+	github.com/cfaccess/cfaccess/fiberaccess => ../fiberaccess
+	github.com/cfaccess/cfaccess/ginaccess => ../ginaccess
+	github.com/cfaccess/cfaccess/stdaccess => ../stdaccess
 )
 
-replace github.com/cfaccess/cfaccess/scripts/table => ../table
+require golang.org/x/mod v0.38.0
