@@ -125,7 +125,7 @@ func parseError(parsed *jwt.Token, err error) error {
 	if errors.Is(err, jwt.ErrTokenMalformed) {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if _, ok := parsed.Header["alg"].(string); !ok {
+	if alg, _ := parsed.Header["alg"].(string); alg == "" {
 		return fmt.Errorf("%w: header without an alg", ErrMalformed)
 	}
 	return fmt.Errorf("%w: %w", ErrSignature, err) // not RS256, or not by this key
