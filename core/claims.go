@@ -68,10 +68,10 @@ func (c *Claims) Decode(dst any) error {
 	}
 	segment := strings.Split(*c.token, ".")[1] // of three, or it had not verified
 	payload, err := base64.RawURLEncoding.DecodeString(segment)
-	if err != nil {
-		return fmt.Errorf("cfaccess: decode claims: %w", err)
+	if err == nil {
+		err = json.Unmarshal(payload, dst)
 	}
-	if err := json.Unmarshal(payload, dst); err != nil {
+	if err != nil {
 		return fmt.Errorf("cfaccess: decode claims: %w", err)
 	}
 	return nil
