@@ -39,6 +39,7 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived, now time.T
 		return nil, false, err
 	}
 	kept := strings.Clone(token) // fiber uses a string's memory again
+	claims.background = NewContext(context.Background(), claims)
 	claims.token, claims.verifier = &kept, v
 	v.cache.put(claims, keyID, key, v.keys.state.Load().set, v.leeway)
 	return claims, false, nil
