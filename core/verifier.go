@@ -16,7 +16,8 @@ const certsPath, logoutPath = "/cdn-cgi/access/certs", "/cdn-cgi/access/logout"
 
 // A Verifier decides whether a token is good. Make one with [New] for the life
 // of the process. It is safe for concurrent use. It needs no closing: it owns
-// no goroutine but a fetch under way.
+// no goroutine but fetches under way, and for 30 seconds after the last one the
+// connections to Access.
 type Verifier struct {
 	issuer     string
 	audiences  []string
@@ -30,6 +31,8 @@ type Verifier struct {
 	keyfunc   keyfunc.Keyfunc // over keys
 	parser    *jwt.Parser
 	validator *jwt.Validator
+
+	identities *identities
 }
 
 // New returns a Verifier for the tokens that cfg describes, or an error that
@@ -56,6 +59,9 @@ func New(cfg Config) (*Verifier, error) {
 		return nil, err
 	}
 	v.keys = newKeys(cfg, issuer, v.fetched)
+	if v.identities, err = newIdentities(cfg, v.report); err != nil {
+		return nil, err
+	}
 	if v.keyfunc, err = keyfunc.New(keyfunc.Options{Storage: v.keys}); err != nil {
 		return nil, fmt.Errorf("cfaccess: %w", err)
 	}
@@ -145,6 +151,10 @@ func (v *Verifier) fetched(e Fetch, retry time.Time) {
 		v.logger.LogAttrs(context.Background(), slog.LevelWarn, "cfaccess: fetching keys failed",
 			slog.String("reason", e.Reason), slog.Any("error", e.Err), slog.Time("retry", retry))
 	}
+	v.report(e)
+}
+
+func (v *Verifier) report(e Fetch) {
 	if v.hooks.Fetched != nil {
 		v.hooks.Fetched(context.Background(), e)
 	}
