@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,9 +16,12 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
+const identityPath = "/cdn-cgi/access/get-identity"
+
+// The memory for identities, and how much of it one may take.
+const identityCacheBytes, maxIdentity = 16 << 20, 4 << 20
+
 const (
-	identityPath       = "/cdn-cgi/access/get-identity"
-	identityCacheBytes = 16 << 20
 	// identityFetches are under way at a time at most, and outageFailures in a
 	// row stand for an outage of Access: then there is one attempt at a time,
 	// with backoff. docs/operations.md has the measurements behind both.
@@ -32,14 +36,14 @@ const (
 // the answers. It is safe for concurrent use.
 type identities struct {
 	cfg     Config // resolved
-	logger  *slog.Logger
 	report  func(Fetch)
-	slots   chan struct{} // one for each fetch that may be under way
 	entries *otter.Cache[string, *identityEntry]
+	slots   chan struct{} // one for each fetch under way
 
 	mu       sync.Mutex                 // guards the fields below
 	flights  map[string]*identityFlight // by token
-	failures int                        // in a row, of any token
+	failures int                        // in a row, of different tokens
+	err      error                      // why the last of them failed
 	retry    time.Time                  // in an outage, when the next fetch may start
 }
 
@@ -54,7 +58,7 @@ type identityEntry struct {
 	due      time.Time // when the next fetch may start
 }
 
-// identityFlight is a fetch under way.
+// identityFlight is a fetch under way, or one that waits for a slot.
 type identityFlight struct {
 	done  chan struct{}  // closed when entry is set
 	entry *identityEntry // what came of it
@@ -76,7 +80,7 @@ func newIdentities(cfg Config, report func(Fetch)) (*identities, error) {
 		return nil, fmt.Errorf("cfaccess: %w", err)
 	}
 	return &identities{
-		cfg: cfg, logger: cfg.Logger, report: report, entries: entries,
+		cfg: cfg, report: report, entries: entries,
 		slots: make(chan struct{}, identityFetches), flights: make(map[string]*identityFlight),
 	}, nil
 }
@@ -88,24 +92,31 @@ func (s *identities) get(ctx context.Context, c *Claims) (*Identity, error) {
 		s.entries.Invalidate(cacheKey(*c.token))
 		return nil, fmt.Errorf("%w: the token has expired", ErrForbidden)
 	}
-	if entry := s.entry(*c.token); entry != nil && since(now, entry.due) < 0 {
-		return s.answer(entry, now)
+	entry := s.entry(*c.token)
+	if entry == nil || since(now, entry.due) >= 0 {
+		var wait *identityFlight
+		if entry, wait = s.renew(c, now); wait != nil {
+			select {
+			case <-wait.done:
+				entry = wait.entry
+			case <-time.After(s.cfg.FetchTimeout):
+			case <-ctx.Done():
+				return nil, fmt.Errorf("%w: identity: %w", ErrPolicyUnavailable, ctx.Err())
+			}
+			now = time.Now()
+		}
 	}
-	entry, flight, isOutage := s.start(c, now)
-	known := entry.identity != nil && since(now, entry.fetched) <= s.cfg.IdentityMaxStale
-	if flight == nil || known && (isOutage || since(now, entry.fetched) < 2*s.cfg.IdentityTTL) {
-		return s.answer(entry, now)
-	}
-	select {
-	case <-flight.done:
-		return s.answer(flight.entry, time.Now())
-	case <-time.After(s.cfg.FetchTimeout):
-		return s.answer(entry, time.Now())
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: identity: %w", ErrPolicyUnavailable, ctx.Err())
+	switch {
+	case s.isUsable(entry, now):
+		return entry.identity, nil
+	case errors.Is(entry.err, ErrForbidden):
+		return nil, entry.err
+	default:
+		return nil, fmt.Errorf("%w: identity: %w", ErrPolicyUnavailable, cmp.Or(entry.err, errFetching))
 	}
 }
 
+// entry returns what is known about a token, nil if that is nothing.
 func (s *identities) entry(token string) *identityEntry {
 	entry, _ := s.entries.GetIfPresent(cacheKey(token))
 	if entry == nil || entry.token != token {
@@ -114,98 +125,119 @@ func (s *identities) entry(token string) *identityEntry {
 	return entry
 }
 
-// answer returns what an entry says at a time.
-func (s *identities) answer(entry *identityEntry, now time.Time) (*Identity, error) {
-	switch {
-	case entry.identity != nil && since(now, entry.fetched) <= s.cfg.IdentityMaxStale:
-		return entry.identity, nil
-	case errors.Is(entry.err, ErrForbidden) && since(now, entry.due) < 0:
-		return nil, entry.err
-	case entry.err == nil || errors.Is(entry.err, ErrForbidden):
-		return nil, fmt.Errorf("%w: identity: %w", ErrPolicyUnavailable, errNotAsked)
-	default:
-		return nil, fmt.Errorf("%w: identity: %w", ErrPolicyUnavailable, entry.err)
-	}
+func (s *identities) isUsable(entry *identityEntry, now time.Time) bool {
+	return entry.identity != nil && since(now, entry.fetched) <= s.cfg.IdentityMaxStale
 }
 
-// errNotAsked is why there is no identity where the last fetch doesn't say it.
-var errNotAsked = errors.New("Access has not answered yet, or failed several times in a row")
-
-// start returns what is known about a token, and the fetch that is under way for
-// it, which it begins if one is due. There is none in an outage of Access, unless
-// it is time to try again.
-func (s *identities) start(c *Claims, now time.Time) (_ *identityEntry, _ *identityFlight, isOutage bool) {
+// renew returns what is known about a token. If a fetch is due it starts one,
+// and if the request has to wait for that, it returns the fetch too.
+func (s *identities) renew(c *Claims, now time.Time) (entry *identityEntry, wait *identityFlight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	isOutage = s.failures >= outageFailures
-	last := s.entry(*c.token) // again: a fetch may have ended since
-	if last == nil {
-		last = &identityEntry{token: *c.token}
+	entry = s.entry(*c.token)
+	switch {
+	case entry == nil, since(now, entry.due) >= 0 && errors.Is(entry.err, ErrForbidden):
+		entry = &identityEntry{token: *c.token}
+	case since(now, entry.due) < 0: // a fetch has ended since
+		return entry, nil
 	}
-	if flight := s.flights[last.token]; flight != nil {
-		return last, flight, isOutage
+	isOutage := s.failures >= outageFailures
+	// A session that nobody has used for a while: its groups may be long gone.
+	isIdle := !isOutage && since(now, entry.due) >= s.cfg.IdentityTTL
+	mustWait := isIdle || !s.isUsable(entry, now)
+	flight := s.flights[entry.token]
+	switch {
+	case flight != nil:
+	case isOutage && (since(now, s.retry) < 0 || len(s.flights) > 0):
+		// It is not this token's turn to find out whether the outage is over.
+		later := *entry
+		later.err, later.due = s.err, now.Add(max(s.retry.Sub(now), backoff(1)))
+		s.entries.Set(cacheKey(later.token), &later)
+		return &later, nil
+	case !mustWait && len(s.flights) >= identityFetches:
+		return entry, nil // one of the next requests renews it
+	default:
+		flight = s.start(c, entry)
 	}
-	if since(now, last.due) < 0 || isOutage && (since(now, s.retry) < 0 || len(s.flights) > 0) {
-		return last, nil, isOutage
+	if !mustWait {
+		return entry, nil
 	}
+	return entry, flight
+}
+
+// errBusy is why there is no identity though Access has not failed.
+var errBusy = fmt.Errorf("%d fetches are under way", identityFetches)
+
+// start begins a fetch, or has it wait for a slot. mu is held.
+func (s *identities) start(c *Claims, last *identityEntry) *identityFlight {
 	flight := &identityFlight{done: make(chan struct{})}
 	s.flights[last.token] = flight
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.FetchTimeout)
-		defer cancel()
-		identity, retryAfter, err := s.fetch(ctx, c)
-		s.land(flight, last, now, identity, retryAfter, err)
+		next := *last
+		select {
+		case s.slots <- struct{}{}:
+			next = s.fetch(c, last)
+			<-s.slots
+		case <-time.After(s.cfg.FetchTimeout):
+			next.err = errBusy
+		}
+		s.mu.Lock()
+		delete(s.flights, last.token)
+		s.mu.Unlock()
+		flight.entry = &next
+		close(flight.done)
 	}()
-	return last, flight, isOutage
+	return flight
 }
 
-// land records the outcome of a fetch.
-func (s *identities) land(flight *identityFlight, last *identityEntry, began time.Time, identity *Identity, retryAfter time.Duration, err error) {
+// fetch asks Access once, and returns and caches what is known then.
+func (s *identities) fetch(c *Claims, last *identityEntry) identityEntry {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.FetchTimeout)
+	defer cancel()
+	began := time.Now()
+	identity, retryAfter, err := s.ask(ctx, c)
 	now := time.Now()
-	next := &identityEntry{token: last.token, err: err}
-	isAnswer := err == nil || errors.Is(err, ErrForbidden)
+	next := identityEntry{token: last.token, err: err}
 	switch {
 	case err == nil:
 		next.identity, next.fetched, next.due = identity, began, began.Add(s.cfg.IdentityTTL)
-	case isAnswer:
+	case errors.Is(err, ErrForbidden):
 		next.due = now.Add(deniedFor)
 	default:
 		next.identity, next.fetched, next.failures = last.identity, last.fetched, last.failures+1
 		next.due = now.Add(max(backoff(next.failures), retryAfter))
 	}
-	s.entries.Set(cacheKey(next.token), next)
-
-	s.mu.Lock()
-	delete(s.flights, next.token)
-	before := s.failures
-	if s.failures++; isAnswer {
-		s.failures = 0
-	}
-	if s.failures >= outageFailures {
-		s.retry = now.Add(max(backoff(s.failures-outageFailures+1), retryAfter))
-	}
-	failures := s.failures
-	s.mu.Unlock()
-
-	if failures == 1 || failures == outageFailures {
-		s.logger.Warn("cfaccess: fetching an identity failed", slog.Any("error", err), slog.Bool("outage", failures == outageFailures))
-	} else if failures == 0 && before >= outageFailures {
-		s.logger.Info("cfaccess: identities can be fetched again")
-	}
+	s.entries.Set(cacheKey(next.token), &next)
+	s.count(next.failures, retryAfter, err)
 	s.report(Fetch{Reason: ReasonIdentity, Err: err, Duration: now.Sub(began)})
-	flight.entry = next
-	close(flight.done)
+	return next
 }
 
-// fetch asks Access for the identity behind claims. The error matches
-// ErrForbidden where Access says no.
-func (s *identities) fetch(ctx context.Context, c *Claims) (_ *Identity, retryAfter time.Duration, err error) {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return nil, 0, fmt.Errorf("%d fetches are under way: %w", identityFetches, ctx.Err())
+// count notices that an outage of Access begins or is over. failures are those
+// of the token that was fetched last, in a row.
+func (s *identities) count(failures int, retryAfter time.Duration, err error) {
+	s.mu.Lock()
+	wasOutage := s.failures >= outageFailures
+	switch {
+	case failures == 0:
+		s.failures = 0
+	case failures == 1 || wasOutage: // one token may fail for a reason of its own
+		s.failures++
+		s.err, s.retry = err, time.Now().Add(max(backoff(max(1, s.failures-outageFailures)), retryAfter))
 	}
+	isOutage := s.failures >= outageFailures
+	s.mu.Unlock()
+	switch {
+	case failures == 1 && !wasOutage:
+		s.cfg.Logger.Warn("cfaccess: fetching an identity failed", slog.Any("error", err), slog.Bool("outage", isOutage))
+	case wasOutage && !isOutage:
+		s.cfg.Logger.Info("cfaccess: identities can be fetched again")
+	}
+}
+
+// ask asks Access for the identity behind claims. The error matches ErrForbidden
+// where Access says no.
+func (s *identities) ask(ctx context.Context, c *Claims) (_ *Identity, retryAfter time.Duration, err error) {
 	url := s.cfg.Endpoint + identityPath
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -217,17 +249,18 @@ func (s *identities) fetch(ctx context.Context, c *Claims) (_ *Identity, retryAf
 		return nil, 0, fmt.Errorf("GET %s: %w", url, err)
 	}
 	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	isJSON := mediaType == "application/json"
 	switch {
-	case status == http.StatusOK && mediaType == "application/json":
+	case status == http.StatusOK && isJSON:
 		identity, err := decodeIdentity(body)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, 0, fmt.Errorf("GET %s: %w", url, err)
-		case !identity.isOf(c):
+		}
+		if !identity.isOf(c) {
 			return nil, 0, fmt.Errorf("%w: Access answers with the identity of another person", ErrForbidden)
 		}
 		return identity, 0, nil
-	case status/100 == 4 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout && mediaType == "application/json":
+	case status/100 == 4 && status != http.StatusTooManyRequests && isJSON:
 		var refusal struct {
 			Err string `json:"err"`
 		}
@@ -235,8 +268,8 @@ func (s *identities) fetch(ctx context.Context, c *Claims) (_ *Identity, retryAf
 			return nil, 0, fmt.Errorf("%w: Access has no identity for the token: status %d, %.100q", ErrForbidden, status, refusal.Err)
 		}
 	}
-	if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil && seconds > 0 {
-		retryAfter = min(time.Duration(seconds)*time.Second, s.cfg.IdentityMaxStale)
+	if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil {
+		retryAfter = min(time.Duration(seconds)*time.Second, s.cfg.IdentityTTL) // longer would prolong an outage
 	}
 	return nil, retryAfter, fmt.Errorf("GET %s: status %d, %s", url, status, mediaType)
 }

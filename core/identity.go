@@ -71,20 +71,21 @@ func (c *Claims) Identity(ctx context.Context) (*Identity, error) {
 	return c.verifier.identities.get(ctx, c)
 }
 
-// identityDocument is the answer of get-identity.
+// identityDocument is the answer of get-identity. A member that nobody is
+// admitted by may have any type.
 type identityDocument struct {
 	Email     string                              `json:"email"`
 	UserUUID  string                              `json:"user_uuid"`
 	Groups    []group                             `json:"groups"`
-	Name      lenient[string]                     `json:"name"`
-	ID        lenient[string]                     `json:"id"`
-	AccountID lenient[string]                     `json:"account_id"`
-	IP        lenient[string]                     `json:"ip"`
-	DeviceID  lenient[string]                     `json:"device_id"`
+	Name      text                                `json:"name"`
+	ID        text                                `json:"id"`
+	AccountID text                                `json:"account_id"`
+	IP        text                                `json:"ip"`
+	DeviceID  text                                `json:"device_id"`
+	IDP       lenient[map[string]text]            `json:"idp"`
+	Geo       lenient[map[string]text]            `json:"geo"`
 	IsWARP    lenient[bool]                       `json:"is_warp"`
 	IsGateway lenient[bool]                       `json:"is_gateway"`
-	IDP       lenient[struct{ ID, Type string }]  `json:"idp"`
-	Geo       lenient[struct{ Country string }]   `json:"geo"`
 	Posture   lenient[map[string]json.RawMessage] `json:"devicePosture"`
 	OIDC      lenient[map[string]any]             `json:"oidc_fields"`
 	Custom    lenient[map[string]any]             `json:"custom"`
@@ -97,20 +98,32 @@ func (g *group) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if d.PeekKind() == '"' {
 		return jsonv2.UnmarshalDecode(d, &g.Name)
 	}
-	var object struct{ ID, Name, Email lenient[string] }
-	err := jsonv2.UnmarshalDecode(d, &object)
-	*g = group{object.ID.value, object.Name.value, object.Email.value}
+	var members map[string]text
+	err := jsonv2.UnmarshalDecode(d, &members)
+	*g = group{string(members["id"]), string(members["name"]), string(members["email"])}
 	return err
 }
 
-// identityOptions: nothing is decided by a member that comes twice, and the
-// fields without a tag have their names in upper case.
-var identityOptions = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsonv2.MatchCaseInsensitiveNames(true))
+// text is a string, or a number as it is written, since some ids are numbers.
+// Anything else is left empty.
+type text string
+
+func (t *text) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	switch value.Kind() {
+	case '"':
+		return jsonv2.Unmarshal(value, (*string)(t), d.Options())
+	case '0':
+		*t = text(value)
+	}
+	return err
+}
 
 // decodeIdentity reads the answer of get-identity.
 func decodeIdentity(body []byte) (*Identity, error) {
 	var d identityDocument
-	if err := jsonv2.Unmarshal(body, &d, identityOptions); err != nil {
+	// Access cuts long names, also within a surrogate pair.
+	if err := jsonv2.Unmarshal(body, &d, jsontext.AllowInvalidUTF8(true)); err != nil {
 		return nil, err
 	}
 	if d.Email == "" && d.UserUUID == "" {
@@ -119,13 +132,14 @@ func decodeIdentity(body []byte) (*Identity, error) {
 	document := string(body)
 	i := &Identity{
 		Email: d.Email, UserUUID: d.UserUUID,
-		Name: d.Name.value, ID: d.ID.value, AccountID: d.AccountID.value, IP: d.IP.value, DeviceID: d.DeviceID.value,
-		IsWARP: d.IsWARP.value, IsGateway: d.IsGateway.value, IDP: d.IDP.value, Geo: d.Geo.value,
+		Name: string(d.Name), ID: string(d.ID), AccountID: string(d.AccountID), IP: string(d.IP), DeviceID: string(d.DeviceID),
+		IsWARP: d.IsWARP.value, IsGateway: d.IsGateway.value,
 		Groups:        make([]Group, len(d.Groups)),
 		DevicePosture: d.Posture.value,
 		Custom:        d.OIDC.value,
 		document:      &document,
 	}
+	i.IDP.ID, i.IDP.Type, i.Geo.Country = string(d.IDP.value["id"]), string(d.IDP.value["type"]), string(d.Geo.value["country"])
 	for n, g := range d.Groups {
 		i.Groups[n] = Group(g)
 	}
@@ -134,12 +148,16 @@ func decodeIdentity(body []byte) (*Identity, error) {
 	} else {
 		maps.Copy(i.Custom, d.Custom.value)
 	}
+	if weight := i.weigh(); weight > maxIdentity {
+		return nil, fmt.Errorf("an identity of %d bytes in memory", weight)
+	}
 	return i, nil
 }
 
 // isOf reports whether the identity is that of the person in the claims.
 func (i *Identity) isOf(c *Claims) bool {
-	return (i.Email == "" || fold(i.Email) == fold(c.Email)) && (i.UserUUID == "" || c.Subject == "" || i.UserUUID == c.Subject)
+	hasEmails, hasIDs := i.Email != "" && c.Email != "", i.UserUUID != "" && c.Subject != ""
+	return (hasEmails || hasIDs) && (!hasEmails || fold(i.Email) == fold(c.Email)) && (!hasIDs || i.UserUUID == c.Subject)
 }
 
 // weigh returns about how many bytes the identity takes.
