@@ -13,10 +13,16 @@ import (
 	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
+// AUD tags, as Cloudflare's dashboard shows them.
+const (
+	aud      = "32eafc7626e737604f7ac3d8f5eec6d4b3a6e2a4b5ffe2f5cbdcd9c2aa2b4228"
+	otherAUD = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
+)
+
 // A real program leaves Endpoint empty; here the team is a fake one.
 func exampleVerifier() (*core.Verifier, *accesstest.Team) {
 	team := accesstest.NewTeam("acme")
-	v, err := core.New(core.Config{Team: "acme", Audiences: []string{testAudience}, Endpoint: team.URL})
+	v, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL})
 	if err != nil {
 		panic(err)
 	}
@@ -42,9 +48,9 @@ func Example() {
 	})
 
 	for _, token := range []string{
-		team.SignUser(testAudience, "ada@example.com"),
-		team.SignUser(testAudience, "eve@elsewhere.example"),
-		team.SignUser(testAudience, "ada@example.com", accesstest.SignedByStranger()),
+		team.SignUser(aud, "ada@example.com"),
+		team.SignUser(aud, "eve@elsewhere.example"),
+		team.SignUser(aud, "ada@example.com", accesstest.SignedByStranger()),
 	} {
 		request := httptest.NewRequest(http.MethodGet, "/", nil)
 		request.Header.Set(core.TokenHeader, token)
@@ -59,7 +65,7 @@ func Example() {
 }
 
 func ExampleNew() {
-	v, err := core.New(core.Config{Team: "acme", Audiences: []string{testAudience}})
+	v, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -70,7 +76,7 @@ func ExampleNew() {
 
 func ExampleConfigFromEnv() {
 	os.Setenv("TEAM_DOMAIN", "https://acme.cloudflareaccess.com")
-	os.Setenv("POLICY_AUD", testAudience+","+otherAudience)
+	os.Setenv("POLICY_AUD", aud+","+otherAUD)
 	defer os.Unsetenv("TEAM_DOMAIN")
 	defer os.Unsetenv("POLICY_AUD")
 	cfg, err := core.ConfigFromEnv()
@@ -82,10 +88,10 @@ func ExampleVerifier_Verify() {
 	v, team := exampleVerifier()
 	defer team.Close()
 
-	claims, err := v.Verify(context.Background(), team.SignUser(testAudience, "ada@example.com"))
+	claims, err := v.Verify(context.Background(), team.SignUser(aud, "ada@example.com"))
 	fmt.Println(claims.Email, err)
 
-	expired := team.SignUser(testAudience, "ada@example.com", accesstest.WithExpiry(time.Now().Add(-time.Hour)))
+	expired := team.SignUser(aud, "ada@example.com", accesstest.WithExpiry(time.Now().Add(-time.Hour)))
 	_, err = v.Verify(context.Background(), expired)
 	fmt.Println(errors.Is(err, core.ErrExpired))
 	// Output:
@@ -98,7 +104,7 @@ func ExampleVerifier_Admit() {
 	defer team.Close()
 
 	headers := http.Header{}
-	headers.Set(core.TokenHeader, team.SignService(testAudience, "ci-bot"))
+	headers.Set(core.TokenHeader, team.SignService(aud, "ci-bot"))
 	_, err := v.Admit(context.Background(), headers, core.Rule{Policy: core.Users()})
 	fmt.Println(errors.Is(err, core.ErrForbidden))
 
@@ -113,7 +119,7 @@ func ExampleVerifier_Refresh() {
 	team := accesstest.NewTeam("acme")
 	defer team.Close()
 	team.Fail(http.StatusNotFound) // as a mistyped team would
-	v, err := core.New(core.Config{Team: "acme", Audiences: []string{testAudience}, Endpoint: team.URL})
+	v, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL})
 	if err != nil {
 		panic(err)
 	}
@@ -135,7 +141,7 @@ func ExampleRefuse() {
 func ExampleClaims_Decode() {
 	v, team := exampleVerifier()
 	defer team.Close()
-	claims, err := v.Verify(context.Background(), team.SignUser(testAudience, "ada@example.com",
+	claims, err := v.Verify(context.Background(), team.SignUser(aud, "ada@example.com",
 		accesstest.WithClaim("custom", map[string]any{"department": "research"})))
 	if err != nil {
 		panic(err)
@@ -198,4 +204,81 @@ func ExamplePolicy_own() {
 	_, err := core.Require(core.NewContext(context.Background(), caller), researchers)
 	fmt.Println(err)
 	// Output: cfaccess: forbidden: department is sales
+}
+
+// Callers as Access describes them.
+var (
+	ada    = &core.Claims{Email: "ada@example.com", Country: "DE"}
+	eve    = &core.Claims{Email: "eve@elsewhere.example", Country: "XX"}
+	deploy = &core.Claims{CommonName: "e367826f93b8d71185e03fe518aff3b4.access"}
+)
+
+// allowedBy says whom the policy lets pass, of ada, eve and deploy.
+func allowedBy(policy core.Policy) (names []string) {
+	for _, caller := range []struct {
+		name   string
+		claims *core.Claims
+	}{{"ada", ada}, {"eve", eve}, {"deploy", deploy}} {
+		if policy(context.Background(), caller.claims) == nil {
+			names = append(names, caller.name)
+		}
+	}
+	return names
+}
+
+func ExampleAllOf() {
+	fmt.Println(allowedBy(core.AllOf(core.Users(), core.Countries("DE", "FR"))))
+	// Output: [ada]
+}
+
+func ExampleAnyOf() {
+	fmt.Println(allowedBy(core.AnyOf(core.Emails("eve@elsewhere.example"), core.Services())))
+	// Output: [eve deploy]
+}
+
+func ExampleNot() {
+	fmt.Println(allowedBy(core.Not(core.Countries("XX"))))
+	// Output: [ada deploy]
+}
+
+func ExampleUsers() {
+	fmt.Println(allowedBy(core.Users()))
+	// Output: [ada eve]
+}
+
+// With no argument any service token passes, with Client IDs only those.
+func ExampleServices() {
+	fmt.Println(allowedBy(core.Services()))
+	fmt.Println(allowedBy(core.Services("another.access")))
+	// Output:
+	// [deploy]
+	// []
+}
+
+func ExampleEmails() {
+	fmt.Println(allowedBy(core.Emails("Ada@Example.com")))
+	// Output: [ada]
+}
+
+// A subdomain is another domain.
+func ExampleEmailDomains() {
+	fmt.Println(allowedBy(core.EmailDomains("example.com")))
+	fmt.Println(allowedBy(core.EmailDomains("example")))
+	// Output:
+	// [ada]
+	// []
+}
+
+func ExampleCountries() {
+	fmt.Println(allowedBy(core.Countries("DE")))
+	// Output: [ada]
+}
+
+// One server, two applications at Access: each route takes the tokens of one.
+func ExampleAudience() {
+	forWiki := &core.Claims{Email: "ada@example.com"}
+	forWiki.Audience = []string{aud}
+	payroll := core.Audience(otherAUD)
+	fmt.Println(payroll(context.Background(), forWiki) == nil)
+	// Output: false
 }
