@@ -16,8 +16,6 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-const identityPath = "/cdn-cgi/access/get-identity"
-
 // The memory for identities, and how much of it one may take.
 const identityCacheBytes, maxIdentity = 16 << 20, 4 << 20
 
@@ -25,7 +23,7 @@ const (
 	// identityFetches are under way at a time at most, and outageFailures in a
 	// row stand for an outage of Access: then there is one attempt at a time,
 	// with backoff. docs/operations.md has the measurements behind both.
-	identityFetches = 32
+	identityFetches = 16
 	outageFailures  = 3
 	// deniedFor is how long Access's refusal of a token is remembered, so that
 	// a refused caller can't drive fetches.
@@ -36,7 +34,6 @@ const (
 // the answers. It is safe for concurrent use.
 type identities struct {
 	cfg     Config // resolved
-	report  func(Fetch)
 	entries *otter.Cache[string, *identityEntry]
 	slots   chan struct{} // one for each fetch under way
 
@@ -64,31 +61,25 @@ type identityFlight struct {
 	entry *identityEntry // what came of it
 }
 
-func newIdentities(cfg Config, report func(Fetch)) (*identities, error) {
-	entries, err := otter.New(&otter.Options[string, *identityEntry]{
-		MaximumWeight: identityCacheBytes,
-		Weigher: func(_ string, e *identityEntry) uint32 {
-			weight := entryBytes + len(e.token)
-			if e.identity != nil {
-				weight += e.identity.weigh()
-			}
-			return uint32(weight)
-		},
-		Executor: func(task func()) { task() },
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cfaccess: %w", err)
-	}
+func newIdentities(cfg Config) *identities {
 	return &identities{
-		cfg: cfg, report: report, entries: entries,
+		cfg: cfg, entries: newEntries(identityCacheBytes, (*identityEntry).weigh),
 		slots: make(chan struct{}, identityFetches), flights: make(map[string]*identityFlight),
-	}, nil
+	}
+}
+
+func (e *identityEntry) weigh() uint32 {
+	weight := entryBytes + len(e.token)
+	if e.identity != nil {
+		weight += e.identity.weigh()
+	}
+	return uint32(weight)
 }
 
 // get returns the identity behind verified claims.
 func (s *identities) get(ctx context.Context, c *Claims) (*Identity, error) {
 	now := time.Now()
-	if since(now, c.ExpiresAt.Time) >= s.cfg.Leeway {
+	if now.Sub(c.ExpiresAt.Time) >= s.cfg.Leeway {
 		s.entries.Invalidate(cacheKey(*c.token))
 		return nil, fmt.Errorf("%w: the token has expired", ErrForbidden)
 	}
@@ -118,11 +109,10 @@ func (s *identities) get(ctx context.Context, c *Claims) (*Identity, error) {
 
 // entry returns what is known about a token, nil if that is nothing.
 func (s *identities) entry(token string) *identityEntry {
-	entry, _ := s.entries.GetIfPresent(cacheKey(token))
-	if entry == nil || entry.token != token {
-		return nil
+	if entry, ok := s.entries.GetIfPresent(cacheKey(token)); ok && entry.token == token {
+		return entry
 	}
-	return entry
+	return nil
 }
 
 func (s *identities) isUsable(entry *identityEntry, now time.Time) bool {
@@ -148,128 +138,107 @@ func (s *identities) renew(c *Claims, now time.Time) (entry *identityEntry, wait
 	flight := s.flights[entry.token]
 	switch {
 	case flight != nil:
-	case isOutage && (since(now, s.retry) < 0 || len(s.flights) > 0):
-		// It is not this token's turn to find out whether the outage is over.
+	case isOutage && (since(now, s.retry) < 0 || len(s.flights) > 0), !mustWait && len(s.flights) >= identityFetches:
+		// Not this token's turn. Put off, its requests don't come here again
+		// at once, and it doesn't look idle.
 		later := *entry
 		later.err, later.due = s.err, now.Add(max(s.retry.Sub(now), backoff(1)))
 		s.entries.Set(cacheKey(later.token), &later)
 		return &later, nil
-	case !mustWait && len(s.flights) >= identityFetches:
-		return entry, nil // one of the next requests renews it
 	default:
 		flight = s.start(c, entry)
 	}
-	if !mustWait {
-		return entry, nil
+	if mustWait {
+		wait = flight
 	}
-	return entry, flight
+	return entry, wait
 }
-
-// errBusy is why there is no identity though Access has not failed.
-var errBusy = fmt.Errorf("%d fetches are under way", identityFetches)
 
 // start begins a fetch, or has it wait for a slot. mu is held.
 func (s *identities) start(c *Claims, last *identityEntry) *identityFlight {
 	flight := &identityFlight{done: make(chan struct{})}
 	s.flights[last.token] = flight
 	go func() {
-		next := *last
+		entry := *last
 		select {
 		case s.slots <- struct{}{}:
-			next = s.fetch(c, last)
+			entry = s.fetch(c, last)
 			<-s.slots
 		case <-time.After(s.cfg.FetchTimeout):
-			next.err = errBusy
+			entry.err = fmt.Errorf("%d fetches are under way", identityFetches)
 		}
 		s.mu.Lock()
 		delete(s.flights, last.token)
 		s.mu.Unlock()
-		flight.entry = &next
+		flight.entry = &entry
 		close(flight.done)
 	}()
 	return flight
 }
 
-// fetch asks Access once, and returns and caches what is known then.
+// fetch asks Access once. It caches and returns what is known then.
 func (s *identities) fetch(c *Claims, last *identityEntry) identityEntry {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.FetchTimeout)
-	defer cancel()
 	began := time.Now()
-	identity, retryAfter, err := s.ask(ctx, c)
+	identity, retryAfter, err := s.ask(c)
 	now := time.Now()
-	next := identityEntry{token: last.token, err: err}
+	entry := identityEntry{token: last.token, err: err}
 	switch {
 	case err == nil:
-		next.identity, next.fetched, next.due = identity, began, began.Add(s.cfg.IdentityTTL)
+		entry.identity, entry.fetched, entry.due = identity, began, began.Add(s.cfg.IdentityTTL)
 	case errors.Is(err, ErrForbidden):
-		next.due = now.Add(deniedFor)
+		entry.due = now.Add(deniedFor)
 	default:
-		next.identity, next.fetched, next.failures = last.identity, last.fetched, last.failures+1
-		next.due = now.Add(max(backoff(next.failures), retryAfter))
+		entry.identity, entry.fetched, entry.failures = last.identity, last.fetched, last.failures+1
+		entry.due = now.Add(max(backoff(entry.failures), retryAfter))
 	}
-	s.entries.Set(cacheKey(next.token), &next)
-	s.count(next.failures, retryAfter, err)
-	s.report(Fetch{Reason: ReasonIdentity, Err: err, Duration: now.Sub(began)})
-	return next
-}
+	s.entries.Set(cacheKey(entry.token), &entry)
 
-// count notices that an outage of Access begins or is over. failures are those
-// of the token that was fetched last, in a row.
-func (s *identities) count(failures int, retryAfter time.Duration, err error) {
 	s.mu.Lock()
-	wasOutage := s.failures >= outageFailures
-	switch {
-	case failures == 0:
+	// One token may fail for a reason of its own.
+	isNews := entry.failures == 1 || entry.failures > 1 && s.failures >= outageFailures
+	if entry.failures == 0 {
 		s.failures = 0
-	case failures == 1 || wasOutage: // one token may fail for a reason of its own
+	} else if isNews {
 		s.failures++
-		s.err, s.retry = err, time.Now().Add(max(backoff(max(1, s.failures-outageFailures)), retryAfter))
+		s.err, s.retry = err, now.Add(max(backoff(max(1, s.failures-outageFailures)), retryAfter))
 	}
-	isOutage := s.failures >= outageFailures
 	s.mu.Unlock()
-	switch {
-	case failures == 1 && !wasOutage:
-		s.cfg.Logger.Warn("cfaccess: fetching an identity failed", slog.Any("error", err), slog.Bool("outage", isOutage))
-	case wasOutage && !isOutage:
-		s.cfg.Logger.Info("cfaccess: identities can be fetched again")
+	if isNews {
+		s.cfg.Logger.Warn("cfaccess: fetching an identity failed", slog.Any("error", err))
 	}
+	if fetched := s.cfg.Hooks.Fetched; fetched != nil {
+		fetched(context.Background(), Fetch{Reason: ReasonIdentity, Err: err, Duration: now.Sub(began)})
+	}
+	return entry
 }
 
 // ask asks Access for the identity behind claims. The error matches ErrForbidden
 // where Access says no.
-func (s *identities) ask(ctx context.Context, c *Claims) (_ *Identity, retryAfter time.Duration, err error) {
-	url := s.cfg.Endpoint + identityPath
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func (s *identities) ask(c *Claims) (_ *Identity, retryAfter time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.FetchTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.cfg.Endpoint+identityPath, nil)
 	if err != nil {
 		return nil, 0, err
 	}
 	request.AddCookie(&http.Cookie{Name: TokenCookie, Value: *c.token})
 	status, header, body, err := do(s.cfg.HTTPClient, request)
 	if err != nil {
-		return nil, 0, fmt.Errorf("GET %s: %w", url, err)
+		return nil, 0, err
+	}
+	var refusal struct {
+		Err string `json:"err"`
 	}
 	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
 	isJSON := mediaType == "application/json"
 	switch {
-	case status == http.StatusOK && isJSON:
-		identity, err := decodeIdentity(body)
-		if err != nil {
-			return nil, 0, fmt.Errorf("GET %s: %w", url, err)
-		}
-		if !identity.isOf(c) {
-			return nil, 0, fmt.Errorf("%w: Access answers with the identity of another person", ErrForbidden)
-		}
-		return identity, 0, nil
-	case status/100 == 4 && status != http.StatusTooManyRequests && isJSON:
-		var refusal struct {
-			Err string `json:"err"`
-		}
-		if json.Unmarshal(body, &refusal) == nil && refusal.Err != "" {
-			return nil, 0, fmt.Errorf("%w: Access has no identity for the token: status %d, %.100q", ErrForbidden, status, refusal.Err)
-		}
+	case isJSON && status == http.StatusOK:
+		identity, err := decodeIdentity(body, c)
+		return identity, 0, err
+	case isJSON && status/100 == 4 && status != http.StatusTooManyRequests && json.Unmarshal(body, &refusal) == nil && refusal.Err != "":
+		return nil, 0, fmt.Errorf("%w: Access has no identity for the token: status %d, %.100q", ErrForbidden, status, refusal.Err)
 	}
-	if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil {
-		retryAfter = min(time.Duration(seconds)*time.Second, s.cfg.IdentityTTL) // longer would prolong an outage
-	}
-	return nil, retryAfter, fmt.Errorf("GET %s: status %d, %s", url, status, mediaType)
+	seconds, _ := strconv.Atoi(header.Get("Retry-After"))
+	retryAfter = min(time.Duration(seconds)*time.Second, s.cfg.IdentityTTL) // more could outlast the outage
+	return nil, retryAfter, fmt.Errorf("GET %s: status %d, %q", request.URL, status, mediaType)
 }

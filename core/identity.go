@@ -71,19 +71,18 @@ func (c *Claims) Identity(ctx context.Context) (*Identity, error) {
 	return c.verifier.identities.get(ctx, c)
 }
 
-// identityDocument is the answer of get-identity. A member that nobody is
-// admitted by may have any type.
+// identityDocument is the answer of get-identity.
 type identityDocument struct {
 	Email     string                              `json:"email"`
 	UserUUID  string                              `json:"user_uuid"`
 	Groups    []group                             `json:"groups"`
-	Name      text                                `json:"name"`
-	ID        text                                `json:"id"`
-	AccountID text                                `json:"account_id"`
-	IP        text                                `json:"ip"`
-	DeviceID  text                                `json:"device_id"`
-	IDP       lenient[map[string]text]            `json:"idp"`
-	Geo       lenient[map[string]text]            `json:"geo"`
+	Name      lenient[string]                     `json:"name"`
+	ID        lenient[string]                     `json:"id"`
+	AccountID lenient[string]                     `json:"account_id"`
+	IP        lenient[string]                     `json:"ip"`
+	DeviceID  lenient[string]                     `json:"device_id"`
+	IDP       lenient[map[string]string]          `json:"idp"`
+	Geo       lenient[map[string]string]          `json:"geo"`
 	IsWARP    lenient[bool]                       `json:"is_warp"`
 	IsGateway lenient[bool]                       `json:"is_gateway"`
 	Posture   lenient[map[string]json.RawMessage] `json:"devicePosture"`
@@ -98,58 +97,38 @@ func (g *group) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if d.PeekKind() == '"' {
 		return jsonv2.UnmarshalDecode(d, &g.Name)
 	}
-	var members map[string]text
+	var members map[string]lenient[string]
 	err := jsonv2.UnmarshalDecode(d, &members)
-	*g = group{string(members["id"]), string(members["name"]), string(members["email"])}
+	*g = group{members["id"].value, members["name"].value, members["email"].value}
 	return err
 }
 
-// text is a string, or a number as it is written, since some ids are numbers.
-// Anything else is left empty.
-type text string
-
-func (t *text) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	value, err := d.ReadValue()
-	switch value.Kind() {
-	case '"':
-		return jsonv2.Unmarshal(value, (*string)(t), d.Options())
-	case '0':
-		*t = text(value)
-	}
-	return err
-}
-
-// decodeIdentity reads the answer of get-identity.
-func decodeIdentity(body []byte) (*Identity, error) {
+// decodeIdentity reads the answer of get-identity for a person's token.
+func decodeIdentity(body []byte, c *Claims) (*Identity, error) {
 	var d identityDocument
 	// Access cuts long names, also within a surrogate pair.
 	if err := jsonv2.Unmarshal(body, &d, jsontext.AllowInvalidUTF8(true)); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("identity: %w", err)
 	}
-	if d.Email == "" && d.UserUUID == "" {
-		return nil, errors.New("the document names nobody")
-	}
-	document := string(body)
 	i := &Identity{
 		Email: d.Email, UserUUID: d.UserUUID,
-		Name: string(d.Name), ID: string(d.ID), AccountID: string(d.AccountID), IP: string(d.IP), DeviceID: string(d.DeviceID),
-		IsWARP: d.IsWARP.value, IsGateway: d.IsGateway.value,
-		Groups:        make([]Group, len(d.Groups)),
-		DevicePosture: d.Posture.value,
-		Custom:        d.OIDC.value,
-		document:      &document,
+		Name: d.Name.value, ID: d.ID.value, AccountID: d.AccountID.value, IP: d.IP.value, DeviceID: d.DeviceID.value,
+		IsWARP: d.IsWARP.value, IsGateway: d.IsGateway.value, DevicePosture: d.Posture.value,
+		Groups: make([]Group, len(d.Groups)), Custom: make(map[string]any), document: new(string(body)),
 	}
-	i.IDP.ID, i.IDP.Type, i.Geo.Country = string(d.IDP.value["id"]), string(d.IDP.value["type"]), string(d.Geo.value["country"])
+	i.IDP.ID, i.IDP.Type, i.Geo.Country = d.IDP.value["id"], d.IDP.value["type"], d.Geo.value["country"]
 	for n, g := range d.Groups {
 		i.Groups[n] = Group(g)
 	}
-	if i.Custom == nil {
-		i.Custom = d.Custom.value
-	} else {
-		maps.Copy(i.Custom, d.Custom.value)
-	}
-	if weight := i.weigh(); weight > maxIdentity {
-		return nil, fmt.Errorf("an identity of %d bytes in memory", weight)
+	maps.Copy(i.Custom, d.OIDC.value)
+	maps.Copy(i.Custom, d.Custom.value)
+	switch weight := i.weigh(); {
+	case i.Email == "" && i.UserUUID == "":
+		return nil, errors.New("identity: the document names nobody")
+	case !i.isOf(c):
+		return nil, fmt.Errorf("%w: Access answers with the identity of another person", ErrForbidden)
+	case weight > maxIdentity:
+		return nil, fmt.Errorf("identity: %d bytes in memory, at most %d", weight, maxIdentity)
 	}
 	return i, nil
 }
@@ -163,5 +142,5 @@ func (i *Identity) isOf(c *Claims) bool {
 // weigh returns about how many bytes the identity takes.
 func (i *Identity) weigh() int {
 	// The document twice: every string is a part of it.
-	return entryBytes + 2*len(*i.document) + 64*len(i.Groups) + 128*len(i.DevicePosture) + weighValue(i.Custom)
+	return 2*len(*i.document) + 64*len(i.Groups) + 128*len(i.DevicePosture) + weighValue(i.Custom)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Where a team publishes its keys, and where a browser signs out.
-const certsPath, logoutPath = "/cdn-cgi/access/certs", "/cdn-cgi/access/logout"
+// Where a team publishes its keys, has identities, and signs browsers out.
+const certsPath, identityPath, logoutPath = "/cdn-cgi/access/certs", "/cdn-cgi/access/get-identity", "/cdn-cgi/access/logout"
 
 // A Verifier decides whether a token is good. Make one with [New] for the life
 // of the process. It is safe for concurrent use. It needs no closing: it owns
@@ -55,13 +55,9 @@ func New(cfg Config) (*Verifier, error) {
 		validator: jwt.NewValidator(jwt.WithIssuer(issuer), jwt.WithAudience(cfg.Audiences...), jwt.WithExpirationRequired(),
 			jwt.WithIssuedAt(), jwt.WithLeeway(cfg.Leeway)),
 	}
-	if v.cache, err = newCache(cfg.TokenCacheBytes); err != nil {
-		return nil, err
-	}
+	v.cache = newCache(cfg.TokenCacheBytes)
 	v.keys = newKeys(cfg, issuer, v.fetched)
-	if v.identities, err = newIdentities(cfg, v.report); err != nil {
-		return nil, err
-	}
+	v.identities = newIdentities(cfg)
 	if v.keyfunc, err = keyfunc.New(keyfunc.Options{Storage: v.keys}); err != nil {
 		return nil, fmt.Errorf("cfaccess: %w", err)
 	}
@@ -151,10 +147,6 @@ func (v *Verifier) fetched(e Fetch, retry time.Time) {
 		v.logger.LogAttrs(context.Background(), slog.LevelWarn, "cfaccess: fetching keys failed",
 			slog.String("reason", e.Reason), slog.Any("error", e.Err), slog.Time("retry", retry))
 	}
-	v.report(e)
-}
-
-func (v *Verifier) report(e Fetch) {
 	if v.hooks.Fetched != nil {
 		v.hooks.Fetched(context.Background(), e)
 	}
