@@ -1,15 +1,116 @@
 #!/usr/bin/env bash
-# Rehearses a release of the tree as it is: publishes every module to a proxy of
-# files in a temporary directory, without the replaces, and builds and runs a
-# throw-away user of each adapter from there. An adapter that uses more of core
-# than the version that its go.mod requires fails here. Needs Go and git, and
-# leaves nothing behind. Arguments are the adapters to try: all without any.
+# Rehearses a release of the tree as it is, uncommitted changes included. It tags
+# every module in a temporary clone, without the replace directives, and builds
+# against these tags what a user builds: each module, a server with each adapter,
+# and the programs of the documentation.
+#
+#	scripts/rehearse.sh                     the version is v0.0.0-rehearsal
+#	scripts/rehearse.sh v0.2.0              the version is v0.2.0
+#	scripts/rehearse.sh v0.2.0 command ...  runs a command that finds v0.2.0, and nothing else
+#
+# A version that is tagged already counts as published: a module that uses more of
+# core than the version that its go.mod requires fails here. The network is used
+# for other people's modules only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# Nobody's habits, and no stamp: git refuses a tree that is somebody else's.
-export GOFLAGS=-buildvcs=false GOWORK=
+path=github.com/cfaccess/cfaccess
+version=${1:-v0.0.0-rehearsal}
 
-tools=$(mktemp -d)
-trap 'rm -rf "$tools"' EXIT
-GOWORK=off go build -C scripts/release -o "$tools/release" .
-"$tools/release" rehearse "$@"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+clone=$work/clone
+
+# Git with no settings but these. A hook's variables would point it at the wrong
+# repository, and it refuses a tree that another user owns.
+unset "${!GIT_@}"
+cat >"$work/gitconfig" <<-END
+	[user]
+		name = rehearsal
+		email = rehearsal@localhost
+	[safe]
+		directory = *
+	[advice]
+		detachedHead = false
+	[url "$clone"]
+		insteadOf = https://$path
+END
+export GIT_CONFIG_GLOBAL=$work/gitconfig GIT_CONFIG_NOSYSTEM=1
+
+git clone --quiet --no-checkout . "$clone"
+git --git-dir="$clone/.git" --work-tree=. add --all
+cd "$clone"
+git commit --quiet --allow-empty --message 'the tree as it is'
+git reset --quiet --hard
+
+# Take the toolchain that go.work asks for along; the rehearsal has a module cache
+# of its own, and the ordinary one is its first proxy.
+PATH=$(go env GOROOT)/bin:$PATH
+GOPROXY=file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)
+GONOSUMDB=$path,$(go env GONOSUMDB)
+export PATH GOPROXY GONOSUMDB GONOPROXY=$path GOMODCACHE=$work/modules GOTOOLCHAIN=local GOWORK=off
+# With -trimpath the build cache knows a package wherever its module cache is.
+export GOFLAGS='-modcacherw -trimpath -buildvcs=false'
+
+modules=$(git ls-files '*go.mod' | xargs -n1 dirname)
+released=$(grep -vxE 'examples|scripts' <<<"$modules")
+required=$(grep -ohE "$path/core v\S+" -- */go.mod | sort -u)
+[ "$(wc -l <<<"$required")" = 1 ] || { echo "the modules require different versions of core" >&2; exit 1; }
+required=${required#* }
+if [ $# -gt 0 ] || ! git rev-parse --quiet --verify "refs/tags/core/$required" >/dev/null; then
+	scripts/require.sh "$version"
+	required=$version
+fi
+for module in $modules; do
+	for sibling in $modules; do
+		go mod edit -dropreplace="$path/$sibling" "$module/go.mod"
+	done
+done
+git commit --quiet --all --message "release $version"
+for module in $released; do
+	git tag "$module/$version"
+done
+if [ $# -gt 1 ]; then
+	shift
+	"$@"
+	exit
+fi
+
+
+frameworks='github.com/(gin-gonic/gin|labstack/echo|gofiber/fiber|caddyserver/caddy)(/v[0-9]+)?'
+users=$clone/scripts/testdata/user
+for module in $released; do
+	echo "== $module"
+	cd "$clone/$module"
+	go vet -mod=mod ./... || {
+		echo "$module does not build with core $required, which its go.mod requires." >&2
+		echo "If it needs a newer one: scripts/require.sh <the next version>" >&2
+		exit 1
+	}
+	mkdir -p "$work/users/$module"
+	cp go.mod "$work/own.mod"
+	cp go.sum "$work/users/$module"
+	cd "$work/users/$module"
+	go mod init user.example 2>/dev/null
+	go get "$path/$module@$version"
+	if [ -e "$users/${module}_test.go" ]; then
+		cp "$users/user_test.go" "$users/${module}_test.go" .
+		go mod tidy
+		go test .
+	else
+		go build "$path/$module/..."
+	fi
+	diff <(grep -oE "$frameworks" "$work/own.mod" | sort) <(go list -m -f '{{.Path}}' all | grep -E "^$frameworks\$" | sort) || {
+		echo "a user of $module has these frameworks, not those of its go.mod" >&2
+		exit 1
+	}
+done
+
+echo "== programs of the documentation"
+cd "$clone"
+git ls-files -z '*.md' | xargs -0 awk -v dir=examples/documented '
+	/^```/ { file = "" }
+	before == "```go" && $0 == "package main" { folder = dir "/program" ++n; system("mkdir -p " folder); file = folder "/main.go"; print "//line " FILENAME ":" FNR > file }
+	file { print > file }
+	{ before = $0 }'
+cd examples
+go vet -mod=mod ./documented/...
