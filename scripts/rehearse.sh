@@ -76,12 +76,20 @@ if [ $# -gt 1 ]; then
 fi
 
 
+# quietly prints what a command says only if it fails.
+quietly() {
+	"$@" >"$work/log" 2>&1 || {
+		cat "$work/log" >&2
+		return 1
+	}
+}
+
 frameworks='github.com/(gin-gonic/gin|labstack/echo|gofiber/fiber|caddyserver/caddy)(/v[0-9]+)?'
 users=$clone/scripts/testdata/user
 for module in $released; do
 	echo "== $module"
 	cd "$clone/$module"
-	go vet -mod=mod ./... || {
+	quietly go vet -mod=mod ./... || {
 		echo "$module does not build with core $required, which its go.mod requires." >&2
 		echo "If it needs a newer one: scripts/require.sh <the next version>" >&2
 		exit 1
@@ -90,14 +98,14 @@ for module in $released; do
 	cp go.mod "$work/own.mod"
 	cp go.sum "$work/users/$module"
 	cd "$work/users/$module"
-	go mod init user.example 2>/dev/null
-	go get "$path/$module@$version"
+	quietly go mod init user.example
+	quietly go get "$path/$module@$version"
 	if [ -e "$users/${module}_test.go" ]; then
 		cp "$users/user_test.go" "$users/${module}_test.go" .
-		go mod tidy
-		go test .
+		quietly go mod tidy
+		go test -count=1 .
 	else
-		go build "$path/$module/..."
+		quietly go build "$path/$module/..."
 	fi
 	diff <(grep -oE "$frameworks" "$work/own.mod" | sort) <(go list -m -f '{{.Path}}' all | grep -E "^$frameworks\$" | sort) || {
 		echo "a user of $module has these frameworks, not those of its go.mod" >&2
@@ -113,4 +121,4 @@ git ls-files -z '*.md' | xargs -0 awk -v dir=examples/documented '
 	file { print > file }
 	{ before = $0 }'
 cd examples
-go vet -mod=mod ./documented/...
+quietly go vet -mod=mod ./documented/...
