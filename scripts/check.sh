@@ -46,7 +46,7 @@ rehearsal() {
 }
 
 # fuzz runs each target on its own, since go test fuzzes one at a time. FUZZTIME is
-# a count unless set, because a run that ends by the clock can fail by it
+# a count unless set: before Go 1.27 a run that ends by the clock can fail by it
 # (golang/go#75804). Minimizing inputs that only add coverage would take most of the time.
 fuzz() {
 	local file target

@@ -29,8 +29,6 @@ cat >"$work/gitconfig" <<-END
 		email = rehearsal@localhost
 	[safe]
 		directory = *
-	[advice]
-		detachedHead = false
 	[url "$clone"]
 		insteadOf = https://$path
 END
@@ -53,7 +51,7 @@ export GOFLAGS='-modcacherw -trimpath -buildvcs=false'
 
 modules=$(git ls-files '*go.mod' | xargs -n1 dirname)
 released=$(grep -vxE 'examples|scripts' <<<"$modules")
-required=$(grep -ohE "$path/core v\S+" -- */go.mod | sort -u)
+required=$(git ls-files '*go.mod' | xargs grep -ohE "$path/core v\S+" | sort -u)
 [ "$(wc -l <<<"$required")" = 1 ] || { echo "the modules require different versions of core" >&2; exit 1; }
 required=${required#* }
 if [ $# -gt 0 ] || ! git rev-parse --quiet --verify "refs/tags/core/$required" >/dev/null; then
@@ -74,7 +72,6 @@ if [ $# -gt 1 ]; then
 	"$@"
 	exit
 fi
-
 
 # quietly prints what a command says only if it fails.
 quietly() {

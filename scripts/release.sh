@@ -24,21 +24,26 @@ echo "Changing files. To undo: git restore ."
 changelog=$(awk -v heading="## $version - $(date -u +%F)" '{ print } $0 == "## Unreleased" { print "\n" heading }' CHANGELOG.md)
 echo "$changelog" >CHANGELOG.md
 
-./scripts/test.sh
-./scripts/check.sh
-
 released=$(git ls-files '*/go.mod' | xargs -n1 dirname | grep -vxE 'examples|scripts')
 last=$(git -c versionsort.suffix=- tag --sort=version:refname --list 'core/v*' | tail -n 1)
 if [ -n "$last" ]; then
 	echo "== changes of the API"
-	# In the rehearsal, where the modules find each other's new version.
+	# In the rehearsal the modules find each other's new version. A module's own must
+	# not be there yet.
 	last=${last#core/} ./scripts/rehearse.sh "$version" bash -euc '
 		for module in $0; do
 			git rev-parse --quiet --verify "refs/tags/$module/$last" >/dev/null || continue
 			echo "$module since $last"
+			git tag --delete "$module/$1" >/dev/null
+			go -C "$module" mod tidy # adds the sums of the other modules
+			git commit --quiet --all --allow-empty --message sums
 			(cd "$module" && go run golang.org/x/exp/cmd/gorelease@v0.0.0-20261113113407-e3970619a1a4 -base="$last" -version="$1")
+			git tag "$module/$1"
 		done' "$released" "$version"
 fi
+
+./scripts/test.sh
+./scripts/check.sh
 
 tags=$(sed "s|\$|/$version|" <<<"$released")
 cat <<END
