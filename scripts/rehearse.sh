@@ -87,7 +87,7 @@ for module in $released; do
 	echo "== $module"
 	cd "$clone/$module"
 	quietly go vet -mod=mod ./... || {
-		echo "$module does not build with core $required, which its go.mod requires." >&2
+		echo "$module fails go vet with core $required, which its go.mod requires." >&2
 		echo "If it needs a newer one: scripts/require.sh <the next version>" >&2
 		exit 1
 	}
