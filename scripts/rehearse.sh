@@ -20,19 +20,24 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 clone=$work/clone
 
+fail() {
+	echo "rehearse.sh: $1" >&2
+	exit 1
+}
+
+# quietly prints what a command says only if it fails.
+quietly() {
+	"$@" >"$work/log" 2>&1 || { cat "$work/log" >&2 && return 1; }
+}
+
 # Git with no settings but these. A hook's variables would point it at the wrong
 # repository, and it refuses a tree that another user owns.
 unset "${!GIT_@}"
-cat >"$work/gitconfig" <<-END
-	[user]
-		name = rehearsal
-		email = rehearsal@localhost
-	[safe]
-		directory = *
-	[url "$clone"]
-		insteadOf = https://$path
-END
 export GIT_CONFIG_GLOBAL=$work/gitconfig GIT_CONFIG_NOSYSTEM=1
+git config --global user.name rehearsal
+git config --global user.email rehearsal@localhost
+git config --global safe.directory '*'
+git config --global "url.$clone.insteadOf" "https://$path"
 
 git clone --quiet --no-checkout . "$clone"
 git --git-dir="$clone/.git" --work-tree=. add --all
@@ -40,74 +45,58 @@ cd "$clone"
 git commit --quiet --allow-empty --message 'the tree as it is'
 git reset --quiet --hard
 
-# Take the toolchain that go.work asks for along; the rehearsal has a module cache
-# of its own, and the ordinary one is its first proxy.
+# The toolchain is the one that go.work asks for. The module cache is temporary, and
+# the ordinary one is its first proxy. With -trimpath the build cache knows a package
+# wherever its module cache is.
 PATH=$(go env GOROOT)/bin:$PATH
 GOPROXY=file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)
 GONOSUMDB=$path,$(go env GONOSUMDB)
 export PATH GOPROXY GONOSUMDB GONOPROXY=$path GOMODCACHE=$work/modules GOTOOLCHAIN=local GOWORK=off
-# With -trimpath the build cache knows a package wherever its module cache is.
 export GOFLAGS='-modcacherw -trimpath -buildvcs=false'
 
 modules=$(git ls-files '*go.mod' | xargs -n1 dirname)
 released=$(grep -vxE 'examples|scripts' <<<"$modules")
-required=$(git ls-files '*go.mod' | xargs grep -ohE "$path/core v\S+" | sort -u)
-[ "$(wc -l <<<"$required")" = 1 ] || { echo "the modules require different versions of core" >&2; exit 1; }
-required=${required#* }
+required=$(git ls-files '*go.mod' | xargs grep -ohE "$path/core v\S+" | sort -u | cut -d' ' -f2)
+[[ $required != *$'\n'* ]] || fail "the modules require different versions of core: $required"
 if [ $# -gt 0 ] || ! git rev-parse --quiet --verify "refs/tags/core/$required" >/dev/null; then
 	scripts/require.sh "$version"
 	required=$version
 fi
 for module in $modules; do
-	for sibling in $modules; do
-		go mod edit -dropreplace="$path/$sibling" "$module/go.mod"
-	done
+	go mod edit $(sed "s|^|-dropreplace=$path/|" <<<"$modules") "$module/go.mod"
 done
 git commit --quiet --all --message "release $version"
 for module in $released; do
 	git tag "$module/$version"
 done
 if [ $# -gt 1 ]; then
-	shift
-	"$@"
+	"${@:2}"
 	exit
 fi
 
-# quietly prints what a command says only if it fails.
-quietly() {
-	"$@" >"$work/log" 2>&1 || {
-		cat "$work/log" >&2
-		return 1
-	}
-}
-
 frameworks='github.com/(gin-gonic/gin|labstack/echo|gofiber/fiber|caddyserver/caddy)(/v[0-9]+)?'
-users=$clone/scripts/testdata/user
+tests=$clone/scripts/testdata/user
 for module in $released; do
 	echo "== $module"
 	cd "$clone/$module"
-	quietly go vet -mod=mod ./... || {
-		echo "$module fails go vet with core $required, which its go.mod requires." >&2
-		echo "If it needs a newer one: scripts/require.sh <the next version>" >&2
-		exit 1
-	}
-	mkdir -p "$work/users/$module"
-	cp go.mod "$work/own.mod"
-	cp go.sum "$work/users/$module"
-	cd "$work/users/$module"
+	quietly go vet -mod=mod ./... ||
+		fail "$module fails with core $required, which its go.mod requires; if it needs a newer one: scripts/require.sh <next version>"
+
+	user=$work/users/$module
+	mkdir -p "$user"
+	cp go.sum "$user"
+	cd "$user"
 	quietly go mod init user.example
 	quietly go get "$path/$module@$version"
-	if [ -e "$users/${module}_test.go" ]; then
-		cp "$users/user_test.go" "$users/${module}_test.go" .
+	if [ -e "$tests/${module}_test.go" ]; then
+		cp "$tests/user_test.go" "$tests/${module}_test.go" .
 		quietly go mod tidy
 		go test -count=1 .
 	else
 		quietly go build "$path/$module/..."
 	fi
-	diff <(grep -oE "$frameworks" "$work/own.mod" | sort) <(go list -m -f '{{.Path}}' all | grep -E "^$frameworks\$" | sort) || {
-		echo "a user of $module has these frameworks, not those of its go.mod" >&2
-		exit 1
-	}
+	# The user has the framework that the module requires, and no other.
+	diff <(grep -v '// indirect' "$clone/$module/go.mod" | grep -oE "$frameworks" | sort) <(go list -m -f '{{.Path}}' all | grep -xE "$frameworks" | sort)
 done
 
 echo "== programs of the documentation"
