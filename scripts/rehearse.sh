@@ -95,8 +95,8 @@ for module in $released; do
 	else
 		quietly go build "$path/$module/..."
 	fi
-	# The user has the framework that the module requires, and no other.
-	diff <(grep -v '// indirect' "$clone/$module/go.mod" | grep -oE "$frameworks" | sort) <(go list -m -f '{{.Path}}' all | grep -xE "$frameworks" | sort)
+	diff <(grep -v '// indirect' "$clone/$module/go.mod" | grep -oE "$frameworks" | sort) <(go list -m -f '{{.Path}}' all | grep -xE "$frameworks" | sort) ||
+		fail "a user of $module has another framework than the one that its go.mod requires"
 done
 
 echo "== programs of the documentation"

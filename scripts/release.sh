@@ -52,5 +52,5 @@ $version is ready. What is left to do, in this order:
 
 git commit --all --message 'repository: release $version'
 $(sed 's/^/git tag /' <<<"$tags")
-git push --atomic origin HEAD $(tr '\n' ' ' <<<"$tags")
+git push --atomic origin HEAD $(xargs <<<"$tags")
 END
