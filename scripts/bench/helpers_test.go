@@ -110,7 +110,7 @@ func publicKey(team *accesstest.Team) (*rsa.PublicKey, error) {
 // tokenLimit is the size of the largest token that cfaccess decodes.
 const tokenLimit = 8 << 10
 
-// malformed returns a text of the largest size that is no token.
+// malformed returns a string of the largest size that is not a token.
 func malformed() string { return strings.Repeat("A", tokenLimit) }
 
 // withNestedPayload returns a token of the largest size with the header and the

@@ -75,7 +75,7 @@ func (c verifyCase) verifiers() []verifier {
 
 func (c verifyCase) benchmark(b *testing.B, team *accesstest.Team, v verifier) {
 	verify, stop := c.setUp(b, team, v)
-	defer func() { stop() }()
+	defer func() { stop() }() // not stop(): it is replaced below
 	b.ReportAllocs()
 	if c.parallel {
 		var workers atomic.Int64
@@ -109,7 +109,7 @@ func (c verifyCase) benchmark(b *testing.B, team *accesstest.Team, v verifier) {
 }
 
 // setUp returns a new verifier that has the team's keys. It has seen every token
-// of the case, unless a token comes once. The caller calls stop in the end.
+// of the case, unless it may see a token only once. The caller calls stop at the end.
 func (c verifyCase) setUp(tb testing.TB, team *accesstest.Team, v verifier) (verify func(i int) error, stop context.CancelFunc) {
 	tb.Helper()
 	ctx, stop := context.WithCancel(tb.Context())

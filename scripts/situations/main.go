@@ -83,7 +83,10 @@ func run(ctx context.Context, libraries []peers.Library, refresh time.Duration) 
 			return nil
 		})
 	}
-	return t, group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // heading returns the modules of a library with the versions in this program.
