@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -12,13 +13,11 @@ import (
 
 // Claims are what a verified token says about the caller. They are shared by
 // every request of a session, so they are read-only, Audience and Custom
-// included: a copy of the struct shares those. Claims that a [Verifier] returned
-// are safe for concurrent use as long as nobody changes them.
+// included; that makes them safe for concurrent use.
 //
-// The fields are those of Cloudflare's application token; one that the token
-// lacks is zero, and so are ID, IdentityNonce, Country and Custom where the
-// token has a value of another type. A test may make its own Claims and put
-// them into a context with [NewContext].
+// The fields are those of Cloudflare's application token. One that the token
+// lacks is zero, and so are ID, IdentityNonce, Country and Custom of a wrong
+// type. A test may make its own Claims: see [NewContext].
 type Claims struct {
 	jwt.RegisteredClaims
 	// Type is "app", or empty for a service token that doesn't say.
@@ -42,18 +41,17 @@ type Claims struct {
 	// A pointer to a string, because no printer follows it: package fmt
 	// follows a pointer to a struct if the verb is wrong for it, as in %s.
 	token    *string
-	verifier *Verifier // that verified the token. Claims that a test made have neither
+	verifier *Verifier // that verified the token
+
+	// background is NewContext of context.Background and these claims. Claims
+	// that a test made have none of the three.
+	background context.Context //nolint:containedctx // carries nothing else
 }
 
 // IsService reports whether the caller is a service token rather than a
 // person: it has a common name, and neither email nor subject.
 func (c *Claims) IsService() bool {
 	return c.CommonName != "" && c.Email == "" && c.Subject == ""
-}
-
-// isUser reports whether the caller is a person.
-func (c *Claims) isUser() bool {
-	return c.Email != "" || c.Subject != ""
 }
 
 // Token returns the token as it was received, for calls on the caller's
@@ -75,10 +73,10 @@ func (c *Claims) Decode(dst any) error {
 	}
 	segment := strings.Split(*c.token, ".")[1] // of three, or it had not verified
 	payload, err := base64.RawURLEncoding.DecodeString(segment)
-	if err != nil {
-		return fmt.Errorf("cfaccess: decode claims: %w", err)
+	if err == nil {
+		err = json.Unmarshal(payload, dst)
 	}
-	if err := json.Unmarshal(payload, dst); err != nil {
+	if err != nil {
 		return fmt.Errorf("cfaccess: decode claims: %w", err)
 	}
 	return nil

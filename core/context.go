@@ -12,13 +12,15 @@ const frameworkKey = "cfaccess"
 // request that they let through, and put the copy where the users of their
 // framework find a request's context; a test may, to try a handler on its own.
 func NewContext(ctx context.Context, c *Claims) context.Context {
+	if c.background != nil && ctx == context.Background() {
+		return c.background // as in fiber: made once for each token
+	}
 	return context.WithValue(ctx, contextKey{}, c)
 }
 
 // FromContext returns the claims of the request's caller. It is false behind no
-// adapter, and for an anonymous caller that [Rule].Optional let in. It works
-// the same behind each of the adapters, also where ctx is the framework's own
-// context, as *gin.Context and fiber's *fasthttp.RequestCtx are.
+// adapter, and for an anonymous caller that [Rule].Optional let in. ctx may be
+// the framework's own context too: *gin.Context, fiber's *fasthttp.RequestCtx.
 func FromContext(ctx context.Context) (*Claims, bool) {
 	c, _ := ctx.Value(contextKey{}).(*Claims)
 	if c == nil {
