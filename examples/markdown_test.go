@@ -3,7 +3,6 @@ package examples_test
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -13,24 +12,15 @@ import (
 // line "Before:", is other people's.
 func TestGoInTheDocumentationIsFromAnExample(t *testing.T) {
 	var examples strings.Builder
-	for _, path := range glob(t, "recipes_test.go", "migration_test.go", "../core/example*_test.go", "../*access/example_test.go") {
-		examples.WriteString(unindented(t, path))
+	for _, path := range glob(t, "recipes_test.go", "migration_test.go", "../core/*example*_test.go", "../core/accesstest/*example*_test.go", "../*access/example_test.go") {
+		examples.WriteString(strings.Join(lines(t, path), "\n") + "\n")
 	}
-	block := regexp.MustCompile("(?ms)^([^\n]*)\n\n( *)```go\n(.*?)^ *```$")
 	found := 0
 	for _, path := range glob(t, "../README.md", "../docs/*.md", "../*access/README.md") {
-		document, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, match := range block.FindAllStringSubmatch(string(document), -1) {
-			code := unindent(match[3])
-			if match[1] == "Before:" || strings.HasPrefix(code, "package main\n") {
-				continue
-			}
+		for _, code := range excerpts(lines(t, path)) {
 			found++
 			if !strings.Contains(examples.String(), code) {
-				t.Errorf("%s: in no example:\n%s", path, match[3])
+				t.Errorf("%s: in no example:\n%s", path, code)
 			}
 		}
 	}
@@ -39,6 +29,41 @@ func TestGoInTheDocumentationIsFromAnExample(t *testing.T) {
 	}
 }
 
+// excerpts returns the Go code of a document, without its indentation.
+func excerpts(document []string) (found []string) {
+	intro, code, inCode := "", "", false
+	for _, line := range document {
+		switch {
+		case line == "```go":
+			inCode, code = true, ""
+		case inCode && line == "```":
+			inCode = false
+			if intro != "Before:" && !strings.HasPrefix(code, "package main\n") {
+				found = append(found, code)
+			}
+		case inCode:
+			code += line + "\n"
+		case line != "":
+			intro = line
+		}
+	}
+	return found
+}
+
+// lines returns the lines of a file, without the white space around them.
+func lines(t *testing.T, path string) (found []string) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(content)) {
+		found = append(found, strings.TrimSpace(line))
+	}
+	return found
+}
+
+// glob returns the paths that match. Each pattern matches one at least.
 func glob(t *testing.T, patterns ...string) (paths []string) {
 	t.Helper()
 	for _, pattern := range patterns {
@@ -49,19 +74,4 @@ func glob(t *testing.T, patterns ...string) (paths []string) {
 		paths = append(paths, found...)
 	}
 	return paths
-}
-
-// unindented returns the content of a file, unindent applied.
-func unindented(t *testing.T, path string) string {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return unindent(string(content))
-}
-
-// unindent removes the white space at the beginning of each line.
-func unindent(text string) string {
-	return regexp.MustCompile(`(?m)^[\t ]+`).ReplaceAllString(text, "")
 }
