@@ -21,7 +21,7 @@ import (
 
 func quiet(c *core.Config) { c.Logger = slog.New(slog.DiscardHandler) }
 
-func forgetful(c *core.Config) { c.TokenCacheSize = -1 }
+func forgetful(c *core.Config) { c.TokenCacheBytes = -1 }
 
 // BenchmarkVerify is what a token costs, by what is wrong with it. The bare case
 // is golang-jwt as one would use it by hand, with those of our checks that it

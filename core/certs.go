@@ -22,16 +22,6 @@ const maxDocument = 1 << 20
 // the process.
 const leastModulus, mostModulus = 2048, 8192
 
-// keySet is the usable part of one certs document. It is immutable.
-type keySet struct {
-	public map[string]*rsa.PublicKey // by key id
-}
-
-func (s *keySet) has(id string) bool {
-	_, ok := s.public[id]
-	return ok
-}
-
 // fetchCerts fetches and reads the certs document. It returns an error, and
 // so leaves the last good keys in place, for every answer that a team doesn't
 // give: another status, a redirect, too much of it, or no usable key.
@@ -41,6 +31,8 @@ func fetchCerts(ctx context.Context, client *http.Client, url string, last *keyS
 		return nil, err
 	}
 	request.Header.Set("Accept", "application/json")
+	// A cache in between would answer an unknown key id with the old document.
+	request.Header.Set("Cache-Control", "no-cache")
 	// One request an hour: a connection kept open would only keep goroutines.
 	request.Close = true
 	response, err := client.Do(request)
@@ -52,6 +44,11 @@ func fetchCerts(ctx context.Context, client *http.Client, url string, last *keyS
 		return nil, fmt.Errorf("GET %s: status %d", url, response.StatusCode)
 	}
 
+	// An HTTPClient's own transport may follow redirects unseen. One that says
+	// nothing of the request it answers is believed.
+	if answered := response.Request; answered != nil && answered.URL.String() != url {
+		return nil, fmt.Errorf("GET %s: answered by %s", url, answered.URL.Redacted())
+	}
 	document, err := readDocument(response.Body)
 	if err != nil {
 		return nil, fmt.Errorf("GET %s: %w", url, err)
@@ -79,8 +76,8 @@ func readDocument(body io.Reader) ([]byte, error) {
 
 // parseCerts returns the usable keys of a certs document. Others are skipped:
 // a new kind of key beside the good ones is no reason to refuse everybody. A
-// key that was in last keeps its identity, so that tokens remembered with it
-// stay good, and if nothing changed, last itself is returned.
+// key that was in last stays the same pointer, so that cached tokens stay good, and
+// if nothing changed, last itself is returned.
 func parseCerts(document []byte, last *keySet) (*keySet, error) {
 	var certs struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -90,73 +87,73 @@ func parseCerts(document []byte, last *keySet) (*keySet, error) {
 	}
 
 	var (
-		public  = make(map[string]*rsa.PublicKey)
+		keys    = make(map[string]*jwkset.JWK)
 		skipped error // why the last unusable key is
 	)
 	for _, raw := range certs.Keys {
-		id, key, err := parseKey(raw)
+		jwk, err := parseKey(raw)
 		if err != nil {
 			skipped = err
 			continue
 		}
-		if other, ok := public[id]; ok {
-			if !other.Equal(key) {
-				return nil, fmt.Errorf("certs document: two keys with kid %.80q", id)
-			}
-			continue
+		id := jwk.Marshal().KID
+		if other, ok := keys[id]; ok && !isSameKey(jwk, other) {
+			return nil, fmt.Errorf("certs document: two keys with kid %.80q", id)
 		}
-		if last != nil && last.has(id) && key.Equal(last.public[id]) {
-			key = last.public[id]
+		if known, ok := last.keys[id]; ok && isSameKey(jwk, known) {
+			jwk = known
 		}
-		public[id] = key
+		keys[id] = jwk
 	}
-	if len(public) == 0 {
+	if len(keys) == 0 {
 		if skipped == nil {
 			skipped = errors.New("there are none")
 		}
 		return nil, fmt.Errorf("certs document: no usable key among %d: %w", len(certs.Keys), skipped)
 	}
-
-	if last != nil && maps.Equal(public, last.public) {
+	if maps.Equal(keys, last.keys) {
 		return last, nil
 	}
+	return &keySet{keys}, nil
+}
 
-	return &keySet{public}, nil
+func isSameKey(a, b *jwkset.JWK) bool {
+	return a.Key().(*rsa.PublicKey).Equal(b.Key().(*rsa.PublicKey))
 }
 
 // parseKey returns a JWK (RFC 7517 section 4) if it can verify tokens of ours.
-func parseKey(raw json.RawMessage) (id string, key *rsa.PublicKey, err error) {
+func parseKey(raw json.RawMessage) (*jwkset.JWK, error) {
 	var m jwkset.JWKMarshal
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	switch {
 	case m.KID == "":
-		return "", nil, errors.New("key without a kid")
+		return nil, errors.New("key without a kid")
 	case m.KTY != jwkset.KtyRSA:
-		return "", nil, fmt.Errorf("key type %.20q", m.KTY)
+		return nil, fmt.Errorf("key type %.20q", m.KTY)
 	case m.USE != "" && m.USE != jwkset.UseSig:
-		return "", nil, fmt.Errorf("key use %.20q", m.USE)
+		return nil, fmt.Errorf("key use %.20q", m.USE)
 	case m.ALG != "" && m.ALG != jwkset.AlgRS256:
-		return "", nil, fmt.Errorf("key algorithm %.20q", m.ALG)
+		return nil, fmt.Errorf("key algorithm %.20q", m.ALG)
 	}
 	// Only the members that were looked at: jwkset would follow an x5u.
 	m = jwkset.JWKMarshal{KTY: m.KTY, USE: m.USE, ALG: m.ALG, KID: m.KID, N: m.N, E: m.E}
 	jwk, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	key, ok := jwk.Key().(*rsa.PublicKey)
 	if !ok {
-		return "", nil, fmt.Errorf("key of type %T", jwk.Key())
+		return nil, fmt.Errorf("key of type %T", jwk.Key())
 	}
 	if bits := key.N.BitLen(); bits < leastModulus || bits > mostModulus || key.N.Bit(0) == 0 {
-		return "", nil, fmt.Errorf("RSA modulus of %d bits, or even", bits)
+		return nil, fmt.Errorf("RSA modulus of %d bits, or even", bits)
 	}
 	// 65537 is Access's; a small exponent invites forgeries (RFC 8017 section
 	// 8.2.2, note 2), an even one is no RSA key.
 	if key.E < 65537 || key.E%2 == 0 {
-		return "", nil, fmt.Errorf("RSA exponent %d", key.E)
+		return nil, fmt.Errorf("RSA exponent %d", key.E)
 	}
-	return m.KID, key, nil
+	return &jwk, nil
 }

@@ -188,7 +188,7 @@ func newCertsRig(t *testing.T, team *certsTeam, changes ...func(*Config)) *certs
 		Audiences:      []string{certsAudience},
 		Endpoint:       team.URL,
 		FetchTimeout:   time.Minute, // a busy machine is no part of the tests
-		TokenCacheSize: -1,
+		TokenCacheBytes: -1,
 		Logger:         slog.New(slog.DiscardHandler),
 		Hooks:          Hooks{Fetched: func(_ context.Context, e Fetch) { r.keys.Store(int64(e.Keys)) }},
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,41 +10,39 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Claims are what a verified token says of its owner. They are shared by every
-// request of a session, so they are read-only, Audience and Custom included: a
-// copy of the struct shares those. Claims that a [Verifier] returned are safe
-// for concurrent use as long as nobody changes them.
+// Claims are what a verified token says about the caller. They are shared by
+// every request of a session, so they are read-only, Audience and Custom
+// included: a copy of the struct shares those. Claims that a [Verifier] returned
+// are safe for concurrent use as long as nobody changes them.
 //
 // The fields are those of Cloudflare's application token; one that the token
-// lacks is zero. A test may make its own Claims and put them into a context
-// with [NewContext].
+// lacks is zero, and so are ID, IdentityNonce, Country and Custom where the
+// token has a value of another type. A test may make its own Claims and put
+// them into a context with [NewContext].
 type Claims struct {
 	jwt.RegisteredClaims
-	// Type is "app", or empty where the token doesn't say.
+	// Type is "app", or empty for a service token that doesn't say.
 	Type string `json:"type,omitempty"`
 	// Email is the person's address as the identity provider gave it. Empty
 	// for a service token.
 	Email string `json:"email,omitempty"`
 	// CommonName is the Client ID of a service token.
 	CommonName string `json:"common_name,omitempty"`
-	// IdentityNonce is the key to the person's full identity at Access.
-	IdentityNonce string `json:"identity_nonce,omitempty"`
+	// IdentityNonce is the key to the person's full identity at Access. It is
+	// not marshalled.
+	IdentityNonce string `json:"-"`
 	// Country is where the person logged in from, in two letters (ISO 3166-1).
 	Country string `json:"country,omitempty"`
 	// Custom holds the SAML attributes or OIDC claims that the identity
 	// provider is set up to pass on. Numbers are float64: see Decode for large
-	// ones. Nil where there are none.
+	// ones. Access leaves some out for people with many, so don't conclude
+	// anything from the absence of one. Nil where there are none.
 	Custom map[string]any `json:"custom,omitempty"`
 
-	// A pointer, because package fmt follows none inside a struct: %+v of
-	// Claims prints an address where it would print the token.
-	origin *origin
-}
-
-// origin is where claims come from. Those that a test made have none.
-type origin struct {
-	token    string
-	verifier *Verifier
+	// A pointer to a string, because no printer follows it: package fmt
+	// follows a pointer to a struct if the verb is wrong for it, as in %s.
+	token    *string
+	verifier *Verifier // that verified the token. Claims that a test made have neither
 }
 
 // IsService reports whether the caller is a service token rather than a
@@ -61,22 +60,21 @@ func (c *Claims) isUser() bool {
 // behalf. It is a credential. It is never printed, logged or marshalled with
 // the claims. Empty if the claims don't come from a [Verifier].
 func (c *Claims) Token() string {
-	if c.origin == nil {
+	if c.token == nil {
 		return ""
 	}
-	return c.origin.token
+	return *c.token
 }
 
-// Decode decodes the token's whole payload into dst, as json.Unmarshal would:
-// for claims that have no field here. It fails if dst doesn't fit the payload,
-// or if the claims don't come from a [Verifier].
+// Decode decodes the token's whole payload into dst, as json.Unmarshal of
+// encoding/json would: for claims that have no field here. It fails if dst
+// doesn't fit the payload, or if the claims don't come from a [Verifier].
 func (c *Claims) Decode(dst any) error {
-	if c.origin == nil {
+	if c.token == nil {
 		return errors.New("cfaccess: claims without a token can't be decoded")
 	}
-	_, rest, _ := strings.Cut(c.origin.token, ".")
-	segment, _, _ := strings.Cut(rest, ".")
-	payload, err := decodeSegment(segment)
+	segment := strings.Split(*c.token, ".")[1] // of three, or it had not verified
+	payload, err := base64.RawURLEncoding.DecodeString(segment)
 	if err != nil {
 		return fmt.Errorf("cfaccess: decode claims: %w", err)
 	}

@@ -1,9 +1,12 @@
 package core
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"slices"
@@ -19,37 +22,44 @@ type Config struct {
 	// or "https://acme.cloudflareaccess.com/". FedRAMP teams give the domain,
 	// "acme.fed.cloudflareaccess.com".
 	Team string
-	// Audiences are the AUD tags of the applications that this server serves.
-	// A token for any of them is accepted. At least one.
+	// Audiences are the AUD tags of the applications that this server serves:
+	// 64 lower-case hex digits each. A token for any of them is accepted. At
+	// least one. A value that can't be an AUD tag, such as one with quotes, is
+	// an error; one of another form is accepted with a WARN.
 	Audiences []string
 	// Endpoint is the URL under which /cdn-cgi/access/… is reached: https, or
 	// http on loopback only. Default: the team domain. It does not change the
 	// issuer that tokens must name.
 	Endpoint string
-	// Leeway is the clock difference forgiven in exp, nbf and iat. 0 means
+	// HeaderOnly ignores the cookie: for an origin that is always behind the
+	// edge, which sends the header with every request.
+	HeaderOnly bool
+	// Leeway is the clock difference allowed for exp, nbf and iat. 0 means
 	// 30 seconds, negative means none. At most 5 minutes.
 	Leeway time.Duration
-	// RefreshInterval is the age at which keys are fetched again, behind the
-	// request that notices. A request that finds them twice as old, in a
-	// process that was idle, waits for the fetch. 0 means one hour.
+	// RefreshInterval is the age at which keys are fetched again, in the
+	// background. A request that finds them twice as old, in a process that was
+	// idle, waits for the fetch. 0 means one hour.
 	RefreshInterval time.Duration
 	// MaxStale is how long the last good keys serve while fetching fails. 0
 	// means 24 hours, or RefreshInterval if that is longer. If given, at
 	// least RefreshInterval.
 	MaxStale time.Duration
 	// RefetchCooldown is the least time between fetches caused by unknown key
-	// ids, so that made-up ones can't drive traffic to Access. While strangers
-	// send those, a freshly rotated key may be refused for that long. 0 means
+	// ids, so that made-up ones can't drive traffic to Access. While somebody
+	// sends those, a freshly rotated key may be refused for that long. 0 means
 	// 10 seconds.
 	RefetchCooldown time.Duration
 	// FetchTimeout bounds a certs fetch, and any wait for one. 0 means 5
-	// seconds.
+	// seconds. At most one minute.
 	FetchTimeout time.Duration
-	// TokenCacheSize is how many verified tokens are remembered, at about 2 KiB
-	// each. 0 means 8192, negative means none.
-	TokenCacheSize int
-	// HTTPClient fetches the keys. Default: a plain http.Client. It is copied;
-	// the copy follows no redirects.
+	// TokenCacheBytes is the memory for verified tokens, about 2 KiB each. The
+	// heap may grow by up to twice as much. 0 means 16 MiB, negative means none.
+	// At least 64 KiB otherwise.
+	TokenCacheBytes int
+	// HTTPClient fetches the keys. It is copied; the copy follows no redirects.
+	// Default: a client with a transport of its own, which uses the proxy of
+	// the environment, TLS 1.2 or newer, and HTTP/2.
 	HTTPClient *http.Client
 	// Logger gets failed fetches at WARN and refusals at DEBUG, never a token.
 	// Default: slog.Default() as it is when New is called.
@@ -64,15 +74,40 @@ const (
 	defaultMaxStale        = 24 * time.Hour
 	defaultRefetchCooldown = 10 * time.Second
 	defaultFetchTimeout    = 5 * time.Second
-	defaultTokenCacheSize  = 8192
+	defaultTokenCacheBytes = 16 << 20
 )
 
-// A duration under leastDuration is a number that lacks its unit. RFC 7519
-// section 4.1.4 wants a leeway of no more than a few minutes.
+// A value under these is a number that lacks its unit.
 const (
-	leastDuration = time.Millisecond
-	mostLeeway    = 5 * time.Minute
+	leastDuration        = time.Millisecond
+	leastTokenCacheBytes = 64 << 10
 )
+
+// RFC 7519 section 4.1.4 wants a leeway of no more than a few minutes.
+const (
+	mostLeeway       = 5 * time.Minute
+	mostFetchTimeout = time.Minute
+)
+
+// FromEnv returns a Verifier that has fetched its keys, for the team and the
+// audiences in the environment: [ConfigFromEnv], [New] and [Verifier.Refresh].
+// It fails where the environment is wrong or Access can't be asked. A process
+// that must start while Access is down calls ConfigFromEnv and New instead; it
+// answers 503 until the keys are there.
+func FromEnv(ctx context.Context) (*Verifier, error) {
+	cfg, err := ConfigFromEnv()
+	if err != nil {
+		return nil, err
+	}
+	v, err := New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.Refresh(ctx); err != nil {
+		return nil, fmt.Errorf("cfaccess: the signing keys of TEAM_DOMAIN, %s: %w", v.Issuer(), err)
+	}
+	return v, nil
+}
 
 // ConfigFromEnv returns a Config with Team from TEAM_DOMAIN and Audiences from
 // POLICY_AUD, the names that Cloudflare's own samples use. POLICY_AUD may hold
@@ -88,72 +123,101 @@ func ConfigFromEnv() (Config, error) {
 	}
 	var audiences []string
 	for tag := range strings.SplitSeq(os.Getenv("POLICY_AUD"), ",") {
-		if tag = strings.TrimSpace(tag); tag != "" {
-			audiences = append(audiences, tag)
+		if tag = strings.TrimSpace(tag); tag == "" {
+			continue
 		}
+		if err := checkAudience(tag); err != nil {
+			return Config{}, fmt.Errorf("cfaccess: POLICY_AUD: %w", err)
+		}
+		audiences = append(audiences, tag)
 	}
 	if len(audiences) == 0 {
-		return Config{}, errors.New("cfaccess: POLICY_AUD is not set; it is the Application Audience (AUD) tag of your Access application, several separated by commas")
+		return Config{}, errors.New("cfaccess: POLICY_AUD is not set; " + whereAudience + ", several separated by commas")
 	}
 	return Config{Team: team, Audiences: audiences}, nil
 }
 
-// resolve returns the config with its defaults filled in, or an error that
-// names the first field with a bad value. Team and Endpoint are New's to parse.
-func (c Config) resolve() (Config, error) {
+// resolve returns the config with its defaults filled in, and the issuer; or an
+// error that names the first field with a bad value.
+func (c Config) resolve() (_ Config, issuer string, err error) {
+	if issuer, err = parseTeam(c.Team); err != nil {
+		return Config{}, "", fmt.Errorf("cfaccess: Config.Team: %w", err)
+	}
+	if c.Endpoint == "" {
+		c.Endpoint = issuer
+	} else if c.Endpoint, err = parseEndpoint(c.Endpoint); err != nil {
+		return Config{}, "", fmt.Errorf("cfaccess: Config.Endpoint: %w", err)
+	}
 	if len(c.Audiences) == 0 {
-		return Config{}, errors.New("cfaccess: Config.Audiences: at least one AUD tag is required")
+		return Config{}, "", errors.New("cfaccess: Config.Audiences: at least one AUD tag is required; " + whereAudience)
 	}
 	c.Audiences = slices.Clone(c.Audiences)
 	for i, tag := range c.Audiences {
-		if tag == "" || strings.TrimSpace(tag) != tag {
-			return Config{}, fmt.Errorf("cfaccess: Config.Audiences[%d]: %q is empty or has space around it", i, tag)
+		if err := checkAudience(tag); err != nil {
+			return Config{}, "", fmt.Errorf("cfaccess: Config.Audiences[%d]: %w", i, err)
 		}
 	}
+	if err := c.resolveNumbers(); err != nil {
+		return Config{}, "", fmt.Errorf("cfaccess: Config.%w", err)
+	}
+	c.HTTPClient = newHTTPClient(c.HTTPClient)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, issuer, nil
+}
 
-	switch {
-	case c.Leeway == 0:
-		c.Leeway = defaultLeeway
-	case c.Leeway < 0:
-		c.Leeway = 0
-	case c.Leeway < leastDuration, c.Leeway > mostLeeway:
-		return Config{}, fmt.Errorf("cfaccess: Config.Leeway: %v is not between %v and %v", c.Leeway, leastDuration, mostLeeway)
-	}
-	if c.TokenCacheSize == 0 {
-		c.TokenCacheSize = defaultTokenCacheSize
-	}
+// resolveNumbers fills in and checks the durations and the size of the cache.
+func (c *Config) resolveNumbers() error {
 	for _, field := range []struct {
 		name     string
 		value    *time.Duration
 		fallback time.Duration
+		most     time.Duration
 	}{
-		{"RefreshInterval", &c.RefreshInterval, defaultRefreshInterval},
-		{"MaxStale", &c.MaxStale, max(defaultMaxStale, c.RefreshInterval)},
-		{"RefetchCooldown", &c.RefetchCooldown, defaultRefetchCooldown},
-		{"FetchTimeout", &c.FetchTimeout, defaultFetchTimeout},
+		{"Leeway", &c.Leeway, defaultLeeway, mostLeeway},
+		{"RefreshInterval", &c.RefreshInterval, defaultRefreshInterval, math.MaxInt64},
+		{"MaxStale", &c.MaxStale, max(defaultMaxStale, c.RefreshInterval), math.MaxInt64},
+		{"RefetchCooldown", &c.RefetchCooldown, defaultRefetchCooldown, math.MaxInt64},
+		{"FetchTimeout", &c.FetchTimeout, defaultFetchTimeout, mostFetchTimeout},
 	} {
-		if *field.value == 0 {
+		switch {
+		case *field.value == 0:
 			*field.value = field.fallback
-		}
-		if *field.value < leastDuration {
-			return Config{}, fmt.Errorf("cfaccess: Config.%s: %v is less than %v", field.name, *field.value, leastDuration)
+		case *field.value < 0 && field.value == &c.Leeway:
+			*field.value = 0
+		case *field.value < leastDuration:
+			return fmt.Errorf("%s: %v is less than %v", field.name, *field.value, leastDuration)
+		case *field.value > field.most:
+			return fmt.Errorf("%s: %v is more than %v", field.name, *field.value, field.most)
 		}
 	}
 	if c.MaxStale < c.RefreshInterval {
-		return Config{}, fmt.Errorf("cfaccess: Config.MaxStale: %v is less than RefreshInterval, %v", c.MaxStale, c.RefreshInterval)
+		return fmt.Errorf("MaxStale: %v is less than RefreshInterval, %v", c.MaxStale, c.RefreshInterval)
 	}
+	switch {
+	case c.TokenCacheBytes == 0:
+		c.TokenCacheBytes = defaultTokenCacheBytes
+	case c.TokenCacheBytes > 0 && c.TokenCacheBytes < leastTokenCacheBytes:
+		return fmt.Errorf("TokenCacheBytes: %d bytes is less than %d; give bytes, or a negative number for none", c.TokenCacheBytes, leastTokenCacheBytes)
+	}
+	return nil
+}
 
-	var client http.Client
-	if c.HTTPClient != nil {
-		client = *c.HTTPClient
+// newHTTPClient returns a client that follows no redirects: one of the certs
+// endpoint is never right, and would take keys from a host that nobody named.
+func newHTTPClient(client *http.Client) *http.Client {
+	var own http.Client
+	if client != nil {
+		own = *client
+	} else {
+		// Not http.DefaultTransport: any package can change that.
+		own.Transport = &http.Transport{
+			Proxy:             http.ProxyFromEnvironment,
+			TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
+			ForceAttemptHTTP2: true,
+		}
 	}
-	// A redirect from the certs endpoint is never right; following one would
-	// take keys from a host that nobody named.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.HTTPClient = &client
-
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	return c, nil
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own
 }

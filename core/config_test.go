@@ -134,7 +134,7 @@ func TestConfigRefuses(t *testing.T) {
 		"RefreshInterval over the default":  {func(c *core.Config) { c.RefreshInterval = 48 * time.Hour }, ""},
 		"MaxStale under the default":        {func(c *core.Config) { c.MaxStale = time.Minute }, "Config.MaxStale"},
 		"Leeway negative means none":        {func(c *core.Config) { c.Leeway = -1 }, ""},
-		"TokenCacheSize negative means off": {func(c *core.Config) { c.TokenCacheSize = -1 }, ""},
+		"TokenCacheBytes negative means off": {func(c *core.Config) { c.TokenCacheBytes = -1 }, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

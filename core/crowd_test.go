@@ -35,7 +35,7 @@ func TestCrowd(t *testing.T) {
 	)
 	team := newTeam(t)
 	synctest.Test(t, func(t *testing.T) {
-		v := newVerifier(t, team, quiet, func(c *core.Config) { c.TokenCacheSize = 24 })
+		v := newVerifier(t, team, quiet, func(c *core.Config) { c.TokenCacheBytes = 64 << 10 })
 		var (
 			tokens    atomic.Pointer[[]crowdToken]
 			withdrawn atomic.Int64 // keys up to this generation are gone, and the verifier knows

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -14,7 +15,8 @@ var (
 	ErrNoToken = errors.New("cfaccess: no token")
 	// ErrMalformed: not a token of the form that Access issues. Covers size,
 	// encoding, JSON, a missing kid, a crit header, a missing exp, a claim of
-	// the wrong type, and several token headers in one request.
+	// the wrong type, a claim that comes twice, and several token headers in
+	// one request.
 	ErrMalformed = errors.New("cfaccess: malformed token")
 	// ErrUnknownKey: the team publishes no key of that key id.
 	ErrUnknownKey = errors.New("cfaccess: unknown key")
@@ -28,20 +30,25 @@ var (
 	ErrIssuer = errors.New("cfaccess: wrong issuer")
 	// ErrAudience: aud is missing or names none of [Config].Audiences.
 	ErrAudience = errors.New("cfaccess: wrong audience")
-	// ErrTokenType: type is neither "app" nor absent, such as "org", the
-	// team-wide session token that is not meant for an origin.
+	// ErrTokenType: the token is not meant for an origin. Its type is not
+	// "app", such as "org" for the team's session token; or it has none and is
+	// not a service token's.
 	ErrTokenType = errors.New("cfaccess: wrong token type")
 	// ErrForbidden: the token is good, a [Policy] refuses its owner.
 	ErrForbidden = errors.New("cfaccess: forbidden")
-	// ErrKeysUnavailable: the token could not be judged, because there are no
-	// usable keys or the caller's context ended while waiting for them.
+	// ErrKeysUnavailable: the token could not be verified, because there are
+	// no usable keys or the caller's context ended while it waited for them.
 	ErrKeysUnavailable = errors.New("cfaccess: keys unavailable")
+	// ErrPolicyUnavailable: the token is good, and a [Policy] could not decide
+	// about its owner. A policy of your own returns an error that wraps it
+	// when its backend can't be asked.
+	ErrPolicyUnavailable = errors.New("cfaccess: policy unavailable")
 )
 
 // classes are the sentinels; they don't change.
 var classes = [...]error{
 	ErrNoToken, ErrMalformed, ErrUnknownKey, ErrSignature, ErrExpired, ErrNotYetValid,
-	ErrIssuer, ErrAudience, ErrTokenType, ErrForbidden, ErrKeysUnavailable,
+	ErrIssuer, ErrAudience, ErrTokenType, ErrForbidden, ErrKeysUnavailable, ErrPolicyUnavailable,
 }
 
 // classOf returns the sentinel that err matches, or nil.
@@ -54,32 +61,24 @@ func classOf(err error) error {
 	return nil
 }
 
-// malformedError is ErrMalformed, because a segment of the token can't be
-// decoded. Its text, like unknownKeyError's, is made only if somebody reads it:
-// strangers cause these by the thousand.
-type malformedError struct {
-	segment string
-	cause   error
-}
-
-func (e *malformedError) Error() string {
-	return ErrMalformed.Error() + ": " + e.segment + ": " + e.cause.Error()
-}
-
-func (e *malformedError) Is(target error) bool { return target == ErrMalformed }
-func (e *malformedError) Unwrap() error        { return e.cause }
-
-// unknownKeyError is ErrUnknownKey.
+// unknownKeyError is ErrUnknownKey. Its text is made only when somebody reads
+// it: anybody can cause these by the thousand.
 type unknownKeyError struct {
 	keyID    string
-	fetchErr error // why the last fetch failed; nil if it didn't
+	issuer   string // of the team
+	payload  *unverified
+	fetchErr error // why newer keys are not known; nil if they are
 }
 
 func (e *unknownKeyError) Error() string {
-	if e.fetchErr != nil {
-		return fmt.Sprintf("%v: kid %.80q is not in the last good keys, and fetching them failed: %v", ErrUnknownKey, e.keyID, e.fetchErr)
+	text := fmt.Sprintf("%v: %s publishes no key with kid %.80q", ErrUnknownKey, e.issuer, e.keyID)
+	if issuer := e.payload.issuer(); issuer != "" && issuer != e.issuer {
+		text += fmt.Sprintf("; the token names the issuer %.100q", issuer)
 	}
-	return fmt.Sprintf("%v: kid %.80q is not published", ErrUnknownKey, e.keyID)
+	if e.fetchErr != nil {
+		text += fmt.Sprintf("; fetching newer keys: %v", e.fetchErr)
+	}
+	return text
 }
 
 func (e *unknownKeyError) Unwrap() []error {
@@ -101,11 +100,26 @@ func (e *keysUnavailableError) Error() string {
 
 func (e *keysUnavailableError) Unwrap() []error { return []error{ErrKeysUnavailable, e.cause} }
 
-// issuedError is an error on its way out of a Verifier. It carries the issuer,
+// policyError is a policy's error, of exactly one class whatever it wraps: the
+// policy may have asked another Verifier.
+type policyError struct{ class, cause error }
+
+func (e *policyError) Error() string { return e.class.Error() + ": " + e.cause.Error() }
+
+func (e *policyError) Is(target error) bool {
+	if slices.Contains(classes[:], target) {
+		return target == e.class
+	}
+	return errors.Is(e.cause, target)
+}
+
+func (e *policyError) As(target any) bool { return errors.As(e.cause, target) }
+
+// refusedError is an error on its way out of a Verifier. It carries the issuer,
 // which Refuse names as the realm of a WWW-Authenticate header.
-type issuedError struct {
+type refusedError struct {
 	error
 	issuer string
 }
 
-func (e *issuedError) Unwrap() error { return e.error }
+func (e *refusedError) Unwrap() error { return e.error }

@@ -8,27 +8,28 @@ import (
 // Hooks are callbacks for metrics and tracing. The zero value has none and
 // costs nothing. They may be called from several goroutines at once.
 //
-// A hook runs in the way of the request or the fetch that it reports: one that
-// blocks delays it. One that panics is the caller's panic in Verified; in
-// Fetched it ends the process, since a fetch has a goroutine of its own. Hooks
-// see claims and error texts, which are not for clients.
+// A hook delays the request or the fetch that it reports. A panic of Decided is
+// the caller's; one of Fetched ends the process, since a fetch has a goroutine
+// of its own. Hooks see claims and error texts, which are not for clients.
 type Hooks struct {
-	// Verified is called at the end of every Verify, also of those that
-	// Authenticate and Admit make. It does not see a request without a token,
-	// or with several headers, and sees success where a policy then refuses.
-	// ctx is the caller's.
-	Verified func(ctx context.Context, e Verification)
-	// Fetched is called at the end of every certs fetch, before those who
-	// wait for it go on. ctx is the fetch's own, not a request's.
+	// Decided is called once at the end of each call of Verify, Authenticate,
+	// Admit and Require, whatever came of it. Several cookies of a request are
+	// one decision. The middleware of an adapter's New makes one decision for
+	// each request, that of Require behind it another. Require without claims
+	// in its context is not reported. ctx is the caller's.
+	Decided func(ctx context.Context, d Decision)
+	// Fetched is called at the end of every certs fetch, before the requests
+	// that wait for it go on. ctx is the fetch's own, not a request's.
 	Fetched func(ctx context.Context, e Fetch)
 }
 
-// Verification reports one Verify. Either Claims or Err is nil.
-type Verification struct {
-	Claims     *Claims
-	Err        error
-	Remembered bool          // answered from the memory of verified tokens, no signature checked
-	Duration   time.Duration // since the call; for a cookie, since the first one was tried
+// Decision reports what was decided about a request.
+type Decision struct {
+	Claims   *Claims       // the verified caller, also one whom a policy refuses; nil for all others
+	Err      error         // why the request was refused; nil if it wasn't. Matches one of the sentinels
+	Cached   bool          // the token was found in the cache of verified tokens
+	Required bool          // decided by Require
+	Duration time.Duration // since the call
 }
 
 // Fetch reports one certs fetch.
@@ -46,3 +47,25 @@ const (
 	ReasonUnknownKid = "unknown kid" // a token named a key id that isn't known
 	ReasonAsked      = "asked"       // Refresh was called
 )
+
+// Join returns hooks that call h's and then those of each of more, in order.
+func (h Hooks) Join(more ...Hooks) Hooks {
+	for _, next := range more {
+		h.Decided = join(h.Decided, next.Decided)
+		h.Fetched = join(h.Fetched, next.Fetched)
+	}
+	return h
+}
+
+func join[T any](first, second func(context.Context, T)) func(context.Context, T) {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return func(ctx context.Context, event T) {
+		first(ctx, event)
+		second(ctx, event)
+	}
+}

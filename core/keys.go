@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,21 +9,20 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/MicahParks/jwkset"
 )
 
-// keys are the published keys of a team. They decide, for each token, whether
-// the last fetched keys serve or a fetch comes first. There is at most one
-// fetch at a time, and requests wait for it together.
-//
-// What a request does depends on the time until due, when the next fetch is
-// wanted: RefreshInterval after one that worked, a backoff after one that
-// failed. Before due nothing is fetched. From due on, a fetch runs behind the
-// request. RefreshInterval past due, nobody has come by for that long: the
-// process was idle, its keys may be long withdrawn, and the request waits.
+// keys are the published keys of a team, as keyfunc's storage. KeyRead decides
+// for each token whether the last fetched keys serve or a fetch comes first.
+// There is at most one fetch at a time, and requests wait for it together.
 type keys struct {
+	jwkset.Storage // empty: whatever keyfunc asks besides KeyRead finds no key
+
+	issuer   string
 	fetch    func(ctx context.Context, last *keySet) (*keySet, error)
-	report   func(Fetch, time.Time) // called after each fetch, with the new due
-	interval time.Duration          // Config.RefreshInterval
+	report   func(e Fetch, retry time.Time) // called after each fetch
+	interval time.Duration                  // Config.RefreshInterval
 	maxStale time.Duration
 	cooldown time.Duration
 	timeout  time.Duration // of a fetch, and of a request's wait
@@ -34,27 +34,53 @@ type keys struct {
 	cooldownUntil time.Time  // no fetch for an unknown key id before this
 }
 
-// keysState is what the last fetch left behind. It is immutable.
+// keysState is what the fetches so far have left behind. It is immutable.
 type keysState struct {
-	set      *keySet   // the last good keys; nil until there are any
+	set      *keySet   // the last good keys; empty until there are any
 	fetched  time.Time // when the fetch of set began
-	begun    time.Time // when the last fetch began
-	due      time.Time // when the next is wanted; the zero time is long ago
-	fresh    time.Time // before this set serves as it is; long ago if there is none
+	begun    time.Time // when the last fetch began, good or bad
+	err      error     // why the last fetch failed; nil if it didn't
 	failures int       // since the last good fetch
-	err      error     // of the last fetch
+	due      time.Time // when the next fetch is wanted
+	fresh    time.Time // before this the set serves without a look at the rest
+}
+
+// keySet is the usable part of one certs document. It is immutable. A key that
+// stays published is the same *JWK in the next set, and if nothing changed, the
+// next set is the same *keySet.
+type keySet struct {
+	keys map[string]*jwkset.JWK // by key id
+}
+
+// usedKey is the key that verified a token. The zero value stands for a key
+// that is not published any more.
+type usedKey struct {
+	id  string
+	jwk *jwkset.JWK
+	set *keySet // one in which jwk is published under id
 }
 
 // flight is a fetch under way.
 type flight struct {
 	reason string
 	begun  time.Time
-	done   chan struct{} // closed when the fetch has ended and its outcome is in state
+	done   chan struct{} // closed when the outcome is in state
 	err    error         // readable once done is closed
 }
 
-func newKeys(cfg Config, fetch func(context.Context, *keySet) (*keySet, error), report func(Fetch, time.Time)) *keys {
+// lookup is what KeyRead has to know of a token besides its key id. It travels
+// through keyfunc in the context.
+type lookup struct {
+	arrived time.Time // when the request came
+	payload unverified
+}
+
+type lookupKey struct{}
+
+func newKeys(issuer string, cfg Config, fetch func(context.Context, *keySet) (*keySet, error), report func(Fetch, time.Time)) *keys {
 	k := &keys{
+		Storage:  jwkset.NewMemoryStorage(),
+		issuer:   issuer,
 		fetch:    fetch,
 		report:   report,
 		interval: cfg.RefreshInterval,
@@ -62,130 +88,174 @@ func newKeys(cfg Config, fetch func(context.Context, *keySet) (*keySet, error), 
 		cooldown: cfg.RefetchCooldown,
 		timeout:  cfg.FetchTimeout,
 	}
-	k.state.Store(&keysState{})
+	k.state.Store(&keysState{set: &keySet{}})
 	return k
 }
 
-// current returns the keys if they serve as they are: nothing is to be fetched,
-// nor waited for. Otherwise nil.
-func (k *keys) current(arrived time.Time) *keySet {
-	if state := k.state.Load(); arrived.Before(state.fresh) {
+// KeyRead implements [jwkset.Storage].
+func (k *keys) KeyRead(ctx context.Context, id string) (jwkset.JWK, error) {
+	request, ok := ctx.Value(lookupKey{}).(*lookup)
+	if !ok {
+		return jwkset.JWK{}, jwkset.ErrKeyNotFound
+	}
+	jwk, err := k.find(ctx, id, request)
+	if err != nil {
+		return jwkset.JWK{}, &keyError{err}
+	}
+	return *jwk, nil
+}
+
+// fresh returns the keys if they serve as they are, with no fetch to start or
+// to wait for. Otherwise nil.
+func (k *keys) fresh(now time.Time) *keySet {
+	state := k.state.Load()
+	if now.Before(state.fresh) && now.Round(0).Before(state.fresh.Round(0)) { // since(now, state.fresh) < 0, but quick
 		return state.set
 	}
 	return nil
 }
 
-// find returns the published keys if the key id is among them. If it has to
-// wait for a fetch, it waits FetchTimeout at most. The error is of class
-// ErrUnknownKey or ErrKeysUnavailable. arrived is the time of the call.
-func (k *keys) find(ctx context.Context, id string, arrived time.Time) (*keySet, error) {
-	if set := k.current(arrived); set != nil && set.has(id) {
-		return set, nil
+// used returns the published key id, if it is still this key.
+func (k *keys) used(id string, key any) usedKey {
+	set := k.state.Load().set
+	if jwk := set.keys[id]; jwk != nil && jwk.Key() == key {
+		return usedKey{id, jwk, set}
 	}
-	var patience <-chan time.Time
+	return usedKey{}
+}
+
+// find returns the published key of that id. It waits for a fetch until
+// FetchTimeout after the request came at most. The error is of class
+// ErrUnknownKey or ErrKeysUnavailable.
+func (k *keys) find(ctx context.Context, id string, request *lookup) (*jwkset.JWK, error) {
+	if set := k.fresh(request.arrived); set != nil && set.keys[id] != nil {
+		return set.keys[id], nil
+	}
+	var timeout <-chan time.Time
 	for {
-		a := k.answer(id, arrived)
-		if a.wait == nil {
-			return a.set, a.err
+		jwk, err, wait := k.decide(id, request)
+		if wait == nil {
+			return jwk, err
 		}
-		if patience == nil {
-			patience = time.After(k.timeout - time.Since(arrived))
+		if timeout == nil {
+			timeout = time.After(k.timeout - time.Since(request.arrived))
 		}
 		select {
-		case <-a.wait.done:
-		case <-patience:
-			return a.set, a.err
+		case <-wait.done:
+		case <-timeout:
+			return jwk, err
 		case <-ctx.Done():
 			return nil, &keysUnavailableError{cause: ctx.Err()}
 		}
 	}
 }
 
-// answer is what a request is told of the keys.
-type answer struct {
-	set  *keySet
-	err  error
-	wait *flight // if not nil, a fetch that may change the answer
-}
-
-// answer starts a fetch if one is due or called for, and says whether to wait.
-func (k *keys) answer(id string, arrived time.Time) answer {
+// decide returns what a request for a key id gets, and the fetch that may
+// change it, for which the request waits. It starts a fetch that is due.
+func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, _ error, wait *flight) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := time.Now()
-	state := k.state.Load()
-	// A fetch that began after the token came has the last word.
-	answered := !state.begun.Before(arrived)
-	if k.flight == nil && !answered && !now.Before(state.due) {
+	now, state := time.Now(), k.state.Load()
+	jwk := state.set.keys[id]
+	overdue := since(now, state.due)
+	// The request waits no longer once a fetch has ended that began after it came.
+	answered := !state.begun.Before(request.arrived)
+	if overdue >= 0 && !answered {
 		k.start(now, ReasonRefresh)
 	}
 
-	if !k.serves(state, now) {
-		cause := state.err
-		if cause == nil {
-			cause = errors.New("they are being fetched")
+	switch {
+	case !k.usable(state, now): // the first token ever, or keys older than MaxStale
+		return nil, &keysUnavailableError{cmp.Or(state.err, errFetching), -overdue}, k.flight
+	case jwk == nil && answered:
+		return nil, k.unknown(id, request, state.err), nil
+	case jwk == nil: // within the cooldown there is nothing to wait for
+		if k.flight == nil && state.failures == 0 && since(now, k.cooldownUntil) >= 0 && k.isOurs(request) {
+			k.cooldownUntil = now.Add(k.cooldown)
+			k.start(now, ReasonUnknownKid)
 		}
-		return answer{err: &keysUnavailableError{cause, state.due.Sub(now)}, wait: k.flight}
-	}
-	if state.set.has(id) {
-		if answered || now.Sub(state.due) < k.interval {
-			return answer{set: state.set}
+		if k.flight == nil {
+			return nil, k.unknown(id, request, state.err), nil
 		}
-		return answer{set: state.set, wait: k.flight}
+		return nil, k.unknown(id, request, cmp.Or(state.err, errFetching)), k.flight
+	case overdue >= k.interval && !answered: // an idle process: they may be long withdrawn
+		return jwk, nil, k.flight
+	default: // younger than RefreshInterval, or a fetch runs in the background
+		return jwk, nil, nil
 	}
-
-	unknown := answer{err: &unknownKeyError{id, state.err}}
-	if answered {
-		return unknown
-	}
-	if k.flight == nil && state.failures == 0 && !now.Before(k.cooldownUntil) {
-		k.cooldownUntil = now.Add(k.cooldown)
-		k.start(now, ReasonUnknownKid)
-	}
-	unknown.wait = k.flight
-	return unknown
 }
 
-// serves reports whether the keys are good enough to judge a token by.
-func (k *keys) serves(state *keysState, now time.Time) bool {
-	return state.set != nil && now.Sub(state.fetched) <= k.maxStale
+// usable reports whether the keys are good enough to verify a token.
+func (k *keys) usable(state *keysState, now time.Time) bool {
+	return len(state.set.keys) > 0 && since(now, state.fetched) <= k.maxStale
 }
 
-// grace is what refresh allows a fetch to end in, once its time is over. It
-// tells a transport that needs a moment from one that is deaf to its context.
-const grace = time.Second
+// isOurs reports whether a token names our issuer, or none. Another team's
+// token has a key that we don't know, and that no fetch will bring.
+func (k *keys) isOurs(request *lookup) bool {
+	issuer := request.payload.issuer()
+	return issuer == "" || issuer == k.issuer
+}
 
-// refresh fetches the keys, or joins a fetch that is under way.
+// errFetching is why a key is not known while a fetch is under way.
+var errFetching = errors.New("the keys are being fetched")
+
+func (k *keys) unknown(id string, request *lookup, fetchErr error) error {
+	return &unknownKeyError{id, k.issuer, &request.payload, fetchErr}
+}
+
+// refresh returns after a fetch that began after the call.
 func (k *keys) refresh(ctx context.Context) error {
 	k.mu.Lock()
-	if k.flight == nil {
-		k.start(time.Now(), ReasonAsked)
-	}
-	f := k.flight
+	earlier := k.flight
 	k.mu.Unlock()
+	if earlier != nil {
+		if err := k.wait(ctx, earlier); err != nil {
+			return err
+		}
+	}
+	k.mu.Lock()
+	k.start(time.Now(), ReasonAsked)
+	asked := k.flight
+	k.mu.Unlock()
+	if err := k.wait(ctx, asked); err != nil {
+		return err
+	}
+	if asked.err != nil {
+		return &keysUnavailableError{asked.err, time.Until(k.state.Load().due)}
+	}
+	return nil
+}
+
+// grace is what wait allows a fetch to end in, once its time is over. It tells
+// a transport that needs a moment from one that ignores its context.
+const grace = time.Second
+
+// wait returns when the fetch has ended, whatever came of it.
+func (k *keys) wait(ctx context.Context, f *flight) error {
 	select {
 	case <-f.done:
+		return nil
 	case <-time.After(k.timeout + grace):
 		return &keysUnavailableError{cause: fmt.Errorf("the HTTPClient goes on after FetchTimeout: %w", context.DeadlineExceeded)}
 	case <-ctx.Done():
 		return &keysUnavailableError{cause: ctx.Err()}
 	}
-	if f.err != nil {
-		return &keysUnavailableError{f.err, time.Until(k.state.Load().due)}
-	}
-	return nil
 }
 
-// start begins a fetch. mu is held, and no fetch is under way.
+// start begins a fetch unless one is under way. mu is held.
 func (k *keys) start(now time.Time, reason string) {
+	if k.flight != nil {
+		return
+	}
 	last := k.state.Load().set
-	if last == nil && reason == ReasonRefresh {
+	if len(last.keys) == 0 && reason == ReasonRefresh {
 		reason = ReasonFirst
 	}
 	f := &flight{reason: reason, begun: now, done: make(chan struct{})}
 	k.flight = f
-	// The fetch is everybody's: it has no request's context, whose end would
-	// take it from the others, and whose values may not outlive the request.
+	// The fetch serves every request, so it has no request's context: its end
+	// would take the fetch from the others.
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), k.timeout)
 		defer cancel()
@@ -197,17 +267,16 @@ func (k *keys) start(now time.Time, reason string) {
 // land records the outcome of a fetch.
 func (k *keys) land(f *flight, set *keySet, err error) {
 	now := time.Now()
-	next := &keysState{begun: f.begun, err: err}
-
 	k.mu.Lock()
 	last := k.state.Load()
+	next := &keysState{begun: f.begun, err: err}
 	if err == nil {
 		next.set, next.fetched, next.due = set, f.begun, f.begun.Add(k.interval)
 	} else {
 		next.set, next.fetched, next.failures = last.set, last.fetched, last.failures+1
 		next.due = now.Add(backoff(next.failures))
 		if last.failures > 0 && f.begun.Before(last.due) {
-			// A Refresh out of turn: asking often must not put off the others.
+			// A Refresh out of turn: asking often must not put off the retries.
 			next.failures, next.due = last.failures, last.due
 		}
 	}
@@ -222,15 +291,21 @@ func (k *keys) land(f *flight, set *keySet, err error) {
 	f.err = err
 	event := Fetch{Reason: f.reason, Err: err, Duration: now.Sub(f.begun)}
 	if err == nil {
-		event.Keys = len(set.public)
+		event.Keys = len(set.keys)
 	}
 	k.report(event, next.due)
 	close(f.done)
 }
 
+// since returns how long before now then was, by the clock that says more: the
+// monotonic clock stops while the machine is suspended.
+func since(now, then time.Time) time.Duration {
+	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
+}
+
 // backoff returns how long to wait after so many failures in a row: up to
 // twice as long each time, from 1 to 60 seconds. It is random within a factor
-// of two, so that a fleet of origins doesn't come back as one.
+// of two, so that the origins of a fleet don't retry at the same time.
 func backoff(failures int) time.Duration {
 	const least, most = time.Second, time.Minute
 	ceiling := most

@@ -79,8 +79,8 @@ func newKeysRig(t *testing.T, changes ...func(*core.Config)) *keysRig {
 		HTTPClient:      &http.Client{Transport: r.endpoint},
 		Logger:          slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Hooks: core.Hooks{
-			Verified: func(ctx context.Context, e core.Verification) {
-				ctx.Value(keysAnswerKey{}).(*keysAnswer).remembered = e.Remembered
+			Decided: func(ctx context.Context, e core.Decision) {
+				ctx.Value(keysAnswerKey{}).(*keysAnswer).remembered = e.Cached
 			},
 			Fetched: func(_ context.Context, e core.Fetch) {
 				r.mu.Lock()

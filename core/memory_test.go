@@ -15,7 +15,7 @@ import (
 // it was remembered.
 func rememberedBy(last *bool) func(*core.Config) {
 	return func(c *core.Config) {
-		c.Hooks.Verified = func(_ context.Context, e core.Verification) { *last = e.Remembered }
+		c.Hooks.Decided = func(_ context.Context, e core.Decision) { *last = e.Cached }
 	}
 }
 
@@ -129,11 +129,11 @@ func TestVerifiersDoNotShareTheirMemory(t *testing.T) {
 	wantClass(t, err, core.ErrAudience)
 }
 
-func TestTokenCacheSizeBoundsTheMemory(t *testing.T) {
+func TestTokenCacheBytesBoundsTheMemory(t *testing.T) {
 	team := newTeam(t)
 	const size, sessions = 16, 400
 	var remembered bool
-	v := newVerifier(t, team, rememberedBy(&remembered), func(c *core.Config) { c.TokenCacheSize = size })
+	v := newVerifier(t, team, rememberedBy(&remembered), func(c *core.Config) { c.TokenCacheBytes = size })
 	tokens := make([]string, sessions)
 	for i := range tokens {
 		tokens[i] = team.SignUser(testAudience, fmt.Sprintf("user%d@example.com", i))
@@ -157,10 +157,10 @@ func TestTokenCacheSizeBoundsTheMemory(t *testing.T) {
 	}
 }
 
-func TestTokenCacheSizeNegativeRemembersNothing(t *testing.T) {
+func TestTokenCacheBytesNegativeRemembersNothing(t *testing.T) {
 	team := newTeam(t)
 	var remembered bool
-	v := newVerifier(t, team, rememberedBy(&remembered), func(c *core.Config) { c.TokenCacheSize = -1 })
+	v := newVerifier(t, team, rememberedBy(&remembered), func(c *core.Config) { c.TokenCacheBytes = -1 })
 	token := team.SignUser(testAudience, "ada@example.com")
 	for range 3 {
 		if _, err := v.Verify(t.Context(), token); err != nil || remembered {

@@ -8,22 +8,29 @@ import (
 	"strings"
 )
 
-// AllOf allows if every policy does, in order, and refuses for the first one
-// that refuses. With no argument it allows. It panics if a policy is nil.
+// AllOf allows if every policy does. The first one that refuses decides; one
+// that could not decide ([ErrPolicyUnavailable]) does only where none refuses.
+// With no argument it allows. It panics if a policy is nil.
 func AllOf(policies ...Policy) Policy {
 	policies = mustPolicies("AllOf", policies)
 	return func(ctx context.Context, c *Claims) error {
+		var unavailable error
 		for _, policy := range policies {
-			if err := policy(ctx, c); err != nil {
+			switch err := policy(ctx, c); {
+			case err == nil:
+			case !errors.Is(err, ErrPolicyUnavailable):
 				return err
+			case unavailable == nil:
+				unavailable = err
 			}
 		}
-		return nil
+		return unavailable
 	}
 }
 
-// AnyOf allows if one of the policies does, asked in order. With no argument it
-// refuses. It panics if a policy is nil.
+// AnyOf allows if one of the policies does, asked in order. If none does and
+// one of them could not decide, its error matches [ErrPolicyUnavailable]. With
+// no argument it refuses. It panics if a policy is nil.
 func AnyOf(policies ...Policy) Policy {
 	policies = mustPolicies("AnyOf", policies)
 	return func(ctx context.Context, c *Claims) error {
@@ -39,16 +46,23 @@ func AnyOf(policies ...Policy) Policy {
 	}
 }
 
-// Not allows if policy refuses. A policy that could not decide because ctx
-// ended does not count as refusing; other failures can't be told from a
-// refusal, so don't negate a policy that can fail. It panics if policy is nil.
+// Not allows if policy refuses. Where policy could not decide, or ctx has
+// ended, Not can't either: its error matches [ErrPolicyUnavailable]. It panics
+// if policy is nil.
 func Not(policy Policy) Policy {
 	mustPolicies("Not", []Policy{policy})
 	return func(ctx context.Context, c *Claims) error {
-		if policy(ctx, c) == nil {
+		err := policy(ctx, c)
+		switch {
+		case err == nil:
 			return errors.New("a negated policy allows")
+		case errors.Is(err, ErrPolicyUnavailable):
+			return err
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w: %w", ErrPolicyUnavailable, ctx.Err())
+		default:
+			return nil
 		}
-		return ctx.Err()
 	}
 }
 
@@ -126,6 +140,28 @@ func Audience(tags ...string) Policy {
 			}
 		}
 		return fmt.Errorf("audience %q is not among those listed", []string(c.Audience))
+	}
+}
+
+// Custom allows callers whose claim custom.<name> is one of these values, or an
+// array that contains one of them. Values are compared exactly; numbers and
+// other types match none. With no value it refuses.
+//
+// Access leaves attributes out for people with many. Don't negate this policy:
+// Not(Custom(…)) allows a caller whose attribute was left out.
+func Custom(name string, values ...string) Policy {
+	values = slices.Clone(values)
+	return func(_ context.Context, c *Claims) error {
+		claim, isArray := c.Custom[name].([]any)
+		if !isArray {
+			claim = []any{c.Custom[name]}
+		}
+		for _, value := range claim {
+			if value, ok := value.(string); ok && slices.Contains(values, value) {
+				return nil
+			}
+		}
+		return fmt.Errorf("custom claim %q is %.100q, not among those listed", name, claim)
 	}
 }
 

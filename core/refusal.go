@@ -43,6 +43,7 @@ const (
 //	ErrNotYetValid                          401 token_not_yet_valid
 //	ErrForbidden                            403 forbidden
 //	ErrKeysUnavailable                      503 keys_unavailable, with RetryAfter
+//	ErrPolicyUnavailable                    503 policy_unavailable, with RetryAfter
 //	anything else                           500 internal_error
 func Refuse(err error) *Refusal {
 	r := &Refusal{}
@@ -66,6 +67,10 @@ func Refuse(err error) *Refusal {
 		r.Status, r.Code = http.StatusServiceUnavailable, "keys_unavailable"
 		r.Detail = "The Access token can't be checked at the moment."
 		r.RetryAfter = retryAfter(err)
+	case ErrPolicyUnavailable:
+		r.Status, r.Code = http.StatusServiceUnavailable, "policy_unavailable"
+		r.Detail = "Your permission can't be checked at the moment."
+		r.RetryAfter = retryAfter(err)
 	default:
 		r.Status, r.Code = http.StatusInternalServerError, "internal_error"
 		r.Detail = "The request could not be handled."
@@ -81,9 +86,8 @@ func Refuse(err error) *Refusal {
 // no error attribute for a request that carried no token.
 func challenge(err error, r *Refusal) string {
 	realm := realm
-	var issued *issuedError
-	if errors.As(err, &issued) {
-		realm = issued.issuer
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		realm = refused.issuer
 	}
 	if r.Code == "token_missing" {
 		return fmt.Sprintf("Bearer realm=%q", realm)
@@ -92,11 +96,10 @@ func challenge(err error, r *Refusal) string {
 }
 
 func retryAfter(err error) time.Duration {
-	var unavailable *keysUnavailableError
-	if !errors.As(err, &unavailable) {
-		return defaultRetryAfter
+	if unavailable, ok := errors.AsType[*keysUnavailableError](err); ok {
+		return max(unavailable.retryAfter, leastRetryAfter)
 	}
-	return max(unavailable.retryAfter, leastRetryAfter)
+	return defaultRetryAfter
 }
 
 // Header returns the header fields of the answer, in a map of the caller's.
@@ -146,6 +149,6 @@ func (r *Refusal) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	maps.Copy(w.Header(), r.Header())
 	w.WriteHeader(r.Status)
 	if req.Method != http.MethodHead {
-		_, _ = w.Write(r.Body()) // the client is gone; nobody is left to tell
+		_, _ = w.Write(r.Body()) // fails only where the client is gone
 	}
 }

@@ -12,9 +12,12 @@ const accessDomain = "cloudflareaccess.com"
 
 // parseTeam returns the issuer of the team that s names, in any of the forms
 // that people paste. An issuer is the team domain as an https URL without a
-// trailing slash.
+// trailing slash, or the URL of a local Access.
 func parseTeam(s string) (issuer string, err error) {
 	host := strings.ToLower(strings.TrimSpace(s))
+	if u, err := url.Parse(host); err == nil && u.Scheme == "http" && isLoopback(u.Hostname()) && strings.Trim(u.Path, "/") == "" {
+		return parseEndpoint(host)
+	}
 	host = strings.TrimPrefix(host, "https://")
 	host = strings.TrimSuffix(host, "/")
 
@@ -57,6 +60,8 @@ func parseEndpoint(s string) (string, error) {
 		return "", fmt.Errorf("%q is not an absolute URL", s)
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "", fmt.Errorf("%q: user, query and fragment have no place here", u.Redacted())
+	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), certsPath):
+		return "", fmt.Errorf("%q: give the URL in front of %s", s, certsPath)
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return strings.TrimRight(u.String(), "/"), nil
 	default:

@@ -7,58 +7,72 @@ import (
 	"strings"
 	"time"
 
+	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// certsPath is where a team publishes its keys.
-const certsPath = "/cdn-cgi/access/certs"
+// Where a team publishes its keys, and where a browser signs out.
+const (
+	certsPath  = "/cdn-cgi/access/certs"
+	logoutPath = "/cdn-cgi/access/logout"
+)
 
 // A Verifier decides whether a token is good. Make one with [New] for the life
 // of the process. It is safe for concurrent use. It needs no closing: it owns
 // no goroutine but a fetch under way.
 type Verifier struct {
-	issuer    string
-	leeway    time.Duration
-	logger    *slog.Logger
-	hooks     Hooks
+	issuer     string
+	audiences  []string
+	leeway     time.Duration
+	headerOnly bool
+	logger     *slog.Logger
+	hooks      Hooks
+
+	cache     *cache
 	keys      *keys
-	memory    *memory
-	headers   headerMemory
+	keyfunc   keyfunc.Keyfunc // over keys
+	parser    *jwt.Parser
 	validator *jwt.Validator
 }
 
 // New returns a Verifier for the tokens that cfg describes, or an error that
 // names the field with a bad value. It does no network I/O: the keys are
-// fetched when they are first needed, or by [Verifier.Refresh].
+// fetched when they are first needed, or by [Verifier.Refresh]. It logs a
+// WARN for an AUD tag that does not look like one, and for a Team or an
+// Endpoint that is not the team domain at Cloudflare.
 func New(cfg Config) (*Verifier, error) {
-	issuer, err := parseTeam(cfg.Team)
-	if err != nil {
-		return nil, fmt.Errorf("cfaccess: Config.Team: %w", err)
-	}
-	endpoint := issuer
-	if cfg.Endpoint != "" {
-		if endpoint, err = parseEndpoint(cfg.Endpoint); err != nil {
-			return nil, fmt.Errorf("cfaccess: Config.Endpoint: %w", err)
-		}
-	}
-	if cfg, err = cfg.resolve(); err != nil {
-		return nil, err
-	}
-	memory, err := newMemory(cfg.TokenCacheSize)
+	cfg, issuer, err := cfg.resolve()
 	if err != nil {
 		return nil, err
 	}
 	v := &Verifier{
-		issuer:    issuer,
-		leeway:    cfg.Leeway,
-		logger:    cfg.Logger,
-		hooks:     cfg.Hooks,
-		memory:    memory,
-		validator: newValidator(issuer, cfg.Audiences, cfg.Leeway),
+		issuer:     issuer,
+		audiences:  cfg.Audiences,
+		leeway:     cfg.Leeway,
+		headerOnly: cfg.HeaderOnly,
+		logger:     cfg.Logger,
+		hooks:      cfg.Hooks,
+		parser:     newParser(),
+		validator:  newValidator(issuer, cfg.Audiences, cfg.Leeway),
 	}
-	v.keys = newKeys(cfg, func(ctx context.Context, last *keySet) (*keySet, error) {
-		return fetchCerts(ctx, cfg.HTTPClient, endpoint+certsPath, last)
+	if v.cache, err = newCache(cfg.TokenCacheBytes); err != nil {
+		return nil, err
+	}
+	v.keys = newKeys(issuer, cfg, func(ctx context.Context, last *keySet) (*keySet, error) {
+		return fetchCerts(ctx, cfg.HTTPClient, cfg.Endpoint+certsPath, last)
 	}, v.fetched)
+	if v.keyfunc, err = keyfunc.New(keyfunc.Options{Storage: v.keys}); err != nil {
+		return nil, fmt.Errorf("cfaccess: %w", err)
+	}
+	for _, tag := range cfg.Audiences {
+		if !audienceForm.MatchString(tag) {
+			v.logger.Warn("cfaccess: an audience is not an AUD tag, which is 64 lower-case hex digits", slog.String("audience", tag))
+		}
+	}
+	if !strings.HasSuffix(issuer, "."+accessDomain) || cfg.Endpoint != issuer {
+		v.logger.Warn("cfaccess: keys come from a local Access, not from Cloudflare",
+			slog.String("issuer", issuer), slog.String("endpoint", cfg.Endpoint))
+	}
 	return v, nil
 }
 
@@ -66,114 +80,79 @@ func New(cfg Config) (*Verifier, error) {
 // trailing slash, such as "https://acme.cloudflareaccess.com".
 func (v *Verifier) Issuer() string { return v.issuer }
 
-// Refresh fetches the team's keys now, or waits for a fetch that is under way.
-// Call it at start to find a mistyped team before the first user does. Each call
-// is a fetch: keep it from strangers. It takes FetchTimeout at most, and a second
-// more where Config.HTTPClient doesn't end in time. The error matches
+// LogoutURL returns the URL that signs a browser out of all applications of
+// the team. The path /cdn-cgi/access/logout on an application's own host signs
+// out of that one. Tokens stay valid until they expire, see [Verifier.Verify].
+func (v *Verifier) LogoutURL() string { return v.issuer + logoutPath }
+
+// Refresh fetches the team's keys and returns when a fetch has ended that began
+// after the call. Call it at start to find a mistyped team before the first
+// user does. Each call is a fetch: don't let clients cause them. It takes
+// FetchTimeout at most, or twice that where another fetch is under way, and a
+// second more where Config.HTTPClient doesn't end in time. The error matches
 // ErrKeysUnavailable, and its text says what failed; keys that were fetched
 // before stay in use.
 func (v *Verifier) Refresh(ctx context.Context) error {
 	return v.keys.refresh(ctx)
 }
 
+// Stats are readings for gauges.
+type Stats struct {
+	KeysFetched time.Time // when the keys in use were fetched; zero if there are none
+	KeysStale   time.Time // when they are refused for their age: MaxStale later; zero if there are none
+	Tokens      int64     // in the cache of verified tokens, about
+	TokenBytes  int64     // the memory that they take, about
+}
+
+// Stats returns the readings of this moment. It costs no I/O.
+func (v *Verifier) Stats() (s Stats) {
+	s.Tokens, s.TokenBytes = v.cache.size()
+	if s.KeysFetched = v.keys.state.Load().fetched; !s.KeysFetched.IsZero() {
+		s.KeysStale = s.KeysFetched.Add(v.keys.maxStale)
+	}
+	return s
+}
+
 // Verify returns the claims of a good token: signed with a key that the team
 // publishes, by this issuer, for one of the audiences, of type "app", and in
-// its time. It does not keep the memory behind token.
+// its time. It does not check whether the session was revoked since: a token
+// is good until it expires or its key is withdrawn. It does not keep the memory
+// behind token.
 //
-// It waits for a fetch of the keys only if it can't do without, and then
+// It waits for a fetch of the keys only where it can't do without, and then
 // FetchTimeout at most. If ctx ends first, the error matches ctx.Err() and
-// ErrKeysUnavailable. Every error but ErrNoToken and ErrForbidden may occur.
+// ErrKeysUnavailable. Every error but ErrForbidden and ErrPolicyUnavailable may
+// occur; that of an empty token is ErrNoToken.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
-	return v.verifySince(ctx, token, time.Now())
+	began := time.Now()
+	claims, cached, err := v.verify(ctx, token, began)
+	return v.decided(ctx, began, Decision{Claims: claims, Err: err, Cached: cached})
 }
 
-// verifySince is Verify for a request that arrived at that time: however many
-// tokens it brings, it waits for keys only once.
-func (v *Verifier) verifySince(ctx context.Context, token string, arrived time.Time) (*Claims, error) {
-	claims, isRemembered, err := v.verify(ctx, token, arrived)
-	if err != nil {
-		err = v.refused(ctx, err)
+// decided logs and reports a decision, and returns it as the caller gets it.
+func (v *Verifier) decided(ctx context.Context, began time.Time, d Decision) (*Claims, error) {
+	if d.Err != nil {
+		// LogAttrs checks too, but its arguments cost memory by then.
+		if v.logger.Enabled(ctx, slog.LevelDebug) {
+			v.logger.LogAttrs(ctx, slog.LevelDebug, "cfaccess: refused", slog.Any("error", d.Err))
+		}
+		d.Err = &refusedError{d.Err, v.issuer}
 	}
-	if v.hooks.Verified != nil {
-		v.hooks.Verified(ctx, Verification{claims, err, isRemembered, time.Since(arrived)})
+	if v.hooks.Decided != nil {
+		d.Duration = time.Since(began)
+		v.hooks.Decided(ctx, d)
 	}
-	return claims, err
-}
-
-func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) (_ *Claims, isRemembered bool, err error) {
-	if len(token) > maxToken { // before its hash is made, too
-		return nil, false, fmt.Errorf("%w: %d bytes", ErrMalformed, len(token))
+	if d.Err != nil {
+		return nil, d.Err
 	}
-	known := v.memory.find(token)
-	if known != nil && known.set == v.keys.current(arrived) {
-		return v.recall(token, known, arrived) // the keys are those that it was verified with
-	}
-	var keyID string
-	if known != nil {
-		keyID = known.keyID
-	} else if keyID, err = v.headers.keyID(token); err != nil {
-		return nil, false, err
-	}
-
-	set, err := v.keys.find(ctx, keyID, arrived)
-	if err != nil {
-		return nil, false, err
-	}
-	if known != nil && known.set.public[keyID] == set.public[keyID] {
-		return v.recall(token, known, arrived)
-	}
-	if known != nil {
-		v.memory.forget(token) // another key has the key id now
-	}
-	// From here on the token is kept: in the claims, in the memory.
-	u, err := parse(strings.Clone(token))
-	if err != nil {
-		return nil, false, err
-	}
-	judge := func() (*remembered, error) { return v.judge(u, keyID, set) }
-	known, err = v.memory.learn(u.token, judge)
-	if err == nil && known.set.public[keyID] != set.public[keyID] {
-		known, err = judge() // the answer was of a request that saw other keys
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	return known.claims, false, nil
-}
-
-// recall answers for a remembered token whose key is published still.
-func (v *Verifier) recall(token string, known *remembered, arrived time.Time) (_ *Claims, isRemembered bool, err error) {
-	if err := known.check(arrived); err != nil {
-		v.memory.forget(token)
-		return nil, true, err
-	}
-	return known.claims, true, nil
-}
-
-// judge decides about a token whose key is in the set.
-func (v *Verifier) judge(u *unverified, keyID string, set *keySet) (*remembered, error) {
-	claims, err := v.check(u, set.public[keyID])
-	if err != nil {
-		return nil, err
-	}
-	v.headers.put(u.token, keyID)
-	return newRemembered(claims, keyID, set, v.leeway), nil
-}
-
-// refused logs err and returns it as it leaves the verifier.
-func (v *Verifier) refused(ctx context.Context, err error) error {
-	// LogAttrs checks too, but its arguments cost memory by then.
-	if v.logger.Enabled(ctx, slog.LevelDebug) {
-		v.logger.LogAttrs(ctx, slog.LevelDebug, "cfaccess: refused", slog.Any("error", err))
-	}
-	return &issuedError{err, v.issuer}
+	return d.Claims, nil
 }
 
 // fetched logs and reports a fetch.
-func (v *Verifier) fetched(e Fetch, due time.Time) {
+func (v *Verifier) fetched(e Fetch, retry time.Time) {
 	if e.Err != nil {
 		v.logger.LogAttrs(context.Background(), slog.LevelWarn, "cfaccess: fetching keys failed",
-			slog.String("reason", e.Reason), slog.Any("error", e.Err), slog.Time("retry", due))
+			slog.String("reason", e.Reason), slog.Any("error", e.Err), slog.Time("retry", retry))
 	}
 	if v.hooks.Fetched != nil {
 		v.hooks.Fetched(context.Background(), e)

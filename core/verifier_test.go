@@ -470,10 +470,10 @@ func TestNoTokenInALogOrAnError(t *testing.T) {
 
 func TestHookVerified(t *testing.T) {
 	team := newTeam(t)
-	var events []core.Verification
+	var events []core.Decision
 	type key struct{}
 	v := newVerifier(t, team, func(c *core.Config) {
-		c.Hooks.Verified = func(ctx context.Context, e core.Verification) {
+		c.Hooks.Decided = func(ctx context.Context, e core.Decision) {
 			if ctx.Value(key{}) != "the caller's" {
 				t.Error("the hook got another context")
 			}
@@ -489,9 +489,9 @@ func TestHookVerified(t *testing.T) {
 	if len(events) != 3 {
 		t.Fatalf("%d events, want 3", len(events))
 	}
-	for i, want := range []core.Verification{{Claims: first}, {Claims: second, Remembered: true}, {Err: err}} {
+	for i, want := range []core.Decision{{Claims: first}, {Claims: second, Cached: true}, {Err: err}} {
 		got := events[i]
-		if got.Claims != want.Claims || got.Err != want.Err || got.Remembered != want.Remembered {
+		if got.Claims != want.Claims || got.Err != want.Err || got.Cached != want.Cached {
 			t.Errorf("event %d: got %+v, want %+v", i, got, want)
 		}
 		if got.Duration <= 0 {

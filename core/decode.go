@@ -1,0 +1,120 @@
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// unverified is golang-jwt's claims while the signature is not known to be
+// good: bytes in which nobody has looked for a claim.
+type unverified struct {
+	jwt.Claims // nil: the parser validates no claims, so it asks for none
+	json       []byte
+}
+
+// UnmarshalJSON keeps a copy, as encoding/json demands.
+func (u *unverified) UnmarshalJSON(b []byte) error {
+	u.json = bytes.Clone(b)
+	return nil
+}
+
+// issuer returns the iss that the payload names, "" if it names none. It is
+// nothing but a hint: anybody can write it.
+func (u *unverified) issuer() string {
+	var claims struct {
+		Issuer string `json:"iss"`
+	}
+	_ = json.Unmarshal(u.json, &claims, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	return claims.Issuer
+}
+
+// payload is the claims set as it stands in a token. Names are compared
+// exactly and come once (RFC 7519 section 4): json sees to both. A claim that
+// is null is absent.
+type payload struct {
+	Issuer     string           `json:"iss"`
+	Subject    string           `json:"sub"`
+	Audience   jwt.ClaimStrings `json:"aud"`
+	ExpiresAt  *float64         `json:"exp"`
+	NotBefore  *float64         `json:"nbf"`
+	IssuedAt   *float64         `json:"iat"`
+	Type       *string          `json:"type"`
+	Email      string           `json:"email"`
+	CommonName string           `json:"common_name"`
+
+	ID            lenient[string]         `json:"jti"`
+	IdentityNonce lenient[string]         `json:"identity_nonce"`
+	Country       lenient[string]         `json:"country"`
+	Custom        lenient[map[string]any] `json:"custom"`
+}
+
+// lenient is a claim that decides nothing about the token: one of another type
+// is left zero.
+type lenient[T any] struct{ value T }
+
+func (l *lenient[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(value, &l.value); err != nil {
+		*l = lenient[T]{}
+	}
+	return nil
+}
+
+// decodeClaims reads a payload. The type is apart, since an absent one is not
+// an empty one.
+func decodeClaims(b []byte) (c *Claims, tokenType *string, err error) {
+	var p payload
+	if err := json.Unmarshal(b, &p); err != nil {
+		return nil, nil, err
+	}
+	c = &Claims{
+		RegisteredClaims: jwt.RegisteredClaims{Issuer: p.Issuer, Subject: p.Subject, Audience: p.Audience, ID: p.ID.value},
+		Email:            p.Email,
+		CommonName:       p.CommonName,
+		IdentityNonce:    p.IdentityNonce.value,
+		Country:          p.Country.value,
+		Custom:           p.Custom.value,
+	}
+	if p.Type != nil {
+		c.Type = *p.Type
+	}
+	for _, date := range []struct {
+		name    string
+		seconds *float64
+		target  **jwt.NumericDate
+	}{
+		{"exp", p.ExpiresAt, &c.ExpiresAt},
+		{"nbf", p.NotBefore, &c.NotBefore},
+		{"iat", p.IssuedAt, &c.IssuedAt},
+	} {
+		if *date.target, err = numericDate(date.seconds); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", date.name, err)
+		}
+	}
+	return c, p.Type, nil
+}
+
+// latestDate is the end of the year 9999 in seconds since 1970. Further out,
+// sums of golang-jwt's would wrap around.
+const latestDate = 253402300799
+
+// numericDate returns a NumericDate (RFC 7519 section 2), nil for nil.
+func numericDate(seconds *float64) (*jwt.NumericDate, error) {
+	if seconds == nil {
+		return nil, nil
+	}
+	if math.Abs(*seconds) > latestDate {
+		return nil, fmt.Errorf("%g is not a date before the year 10000", *seconds)
+	}
+	whole, fraction := math.Modf(*seconds)
+	return &jwt.NumericDate{Time: time.Unix(int64(whole), int64(fraction*1e9))}, nil
+}

@@ -1,0 +1,100 @@
+package core
+
+import (
+	"maps"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+)
+
+// Forward returns r as the handler behind the verifier is to see it: with c in
+// its context, and with [EmailHeader] overwritten by the verified email, or
+// removed where there is none. Every other spelling of the name that
+// [IsEmailHeader] knows is removed, and so is its mention in Connection, which
+// would make a reverse proxy drop it. r and its header map are not changed: what
+// changes is a copy. Trailers are not looked at.
+//
+// A nil c stands for a request that was not verified. Claims that an outer
+// middleware put into its context stay, and so does their email.
+func Forward(r *http.Request, c *Claims) *http.Request {
+	caller, isNew := c, c != nil
+	if !isNew {
+		caller, _ = FromContext(r.Context())
+	}
+	var email string
+	if caller != nil {
+		email = caller.Email
+	}
+	header := forwardHeader(r.Header, email)
+	if !isNew && header == nil {
+		return r
+	}
+	ctx := r.Context()
+	if isNew {
+		ctx = NewContext(ctx, c)
+	}
+	r = r.WithContext(ctx) // a shallow copy
+	if header != nil {
+		r.Header = header
+	}
+	return r
+}
+
+// forwardHeader returns a copy of h with the verified email, or nil if h is
+// right as it stands. The values of other fields are shared.
+func forwardHeader(h http.Header, email string) http.Header {
+	sent := h[EmailHeader]
+	isRight := len(sent) == 0 && email == "" || len(sent) == 1 && sent[0] == email && email != ""
+	for name, values := range h {
+		if name == "Connection" {
+			isRight = isRight && !slices.ContainsFunc(values, mentionsEmailHeader)
+		} else if name != EmailHeader && IsEmailHeader(name) {
+			isRight = false
+		}
+	}
+	if isRight {
+		return nil
+	}
+	copied := make(http.Header, len(h)+1)
+	maps.Copy(copied, h)
+	maps.DeleteFunc(copied, func(name string, _ []string) bool { return IsEmailHeader(name) })
+	if email != "" {
+		copied[EmailHeader] = []string{email}
+	}
+	if connection := withoutEmailHeader(h["Connection"]); len(connection) > 0 {
+		copied["Connection"] = connection
+	} else {
+		delete(copied, "Connection")
+	}
+	return copied
+}
+
+// IsEmailHeader reports whether a header field's name is one that some server
+// takes for [EmailHeader]: the case of letters, - or _, and space around it make
+// no difference. CGI (RFC 3875 section 4.1.18) and WSGI servers read - and _
+// alike, and fiber v3 keeps a space in front of the colon.
+func IsEmailHeader(name string) bool {
+	if len(name) < len(EmailHeader) {
+		return false
+	}
+	name = strings.TrimSpace(name)
+	return len(name) == len(EmailHeader) && strings.EqualFold(strings.ReplaceAll(name, "_", "-"), EmailHeader)
+}
+
+// mentionsEmailHeader reports whether a Connection value names the header.
+func mentionsEmailHeader(connection string) bool {
+	return len(connection) >= len(EmailHeader) && slices.ContainsFunc(strings.Split(connection, ","), IsEmailHeader)
+}
+
+// withoutEmailHeader returns Connection values without the options that name
+// the header.
+func withoutEmailHeader(connection []string) (kept []string) {
+	for _, value := range connection {
+		options := slices.DeleteFunc(strings.Split(value, ","), IsEmailHeader)
+		if value = textproto.TrimString(strings.Join(options, ",")); value != "" {
+			kept = append(kept, value)
+		}
+	}
+	return kept
+}

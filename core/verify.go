@@ -1,0 +1,194 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// The size of a token and of its header segment. Access's are about 900 and
+// 150 bytes. golang-jwt decodes the header before it asks for a key, so a
+// larger limit would let unsigned tokens cost many times their usual work.
+const (
+	maxToken  = 8 << 10
+	maxHeader = 512
+)
+
+// verify decides about one token: its form, the cache, the signature, the
+// claims. arrived is when the request came: however many tokens it brings, it
+// waits for keys until arrived + FetchTimeout at most.
+func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) (_ *Claims, cached bool, err error) {
+	switch {
+	case token == "":
+		return nil, false, ErrNoToken
+	case len(token) > maxToken: // before its hash is computed
+		return nil, false, fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, len(token), maxToken)
+	}
+	if entry := v.cache.get(token); entry != nil {
+		if claims, err := v.verifyCached(ctx, entry, arrived); claims != nil || err != nil {
+			return claims, true, err
+		}
+	}
+	payload, key, err := v.verifySignature(ctx, token, arrived)
+	if err != nil {
+		return nil, false, err
+	}
+	claims, err := v.verifyClaims(payload)
+	if err != nil {
+		return nil, false, err
+	}
+	kept := strings.Clone(token) // fiber uses a string's memory again
+	claims.token, claims.verifier = &kept, v
+	v.cache.put(claims, key, v.leeway)
+	return claims, false, nil
+}
+
+// verifyCached repeats the checks whose results change with time: whether the
+// key is still published, and the dates. It returns (nil, nil) if another key
+// has the key id now, so that the token must be verified anew.
+func (v *Verifier) verifyCached(ctx context.Context, entry *cacheEntry, now time.Time) (*Claims, error) {
+	if set := v.keys.fresh(now); set == nil || set != entry.key.set && set.keys[entry.key.id] != entry.key.jwk {
+		jwk, err := v.keys.find(ctx, entry.key.id, &lookup{arrived: now})
+		if err != nil {
+			return nil, err
+		}
+		if jwk != entry.key.jwk {
+			return nil, nil
+		}
+		now = time.Now() // find may have waited
+	}
+	switch {
+	case !now.Before(entry.until):
+		v.cache.remove(entry)
+		return nil, v.expired(entry.claims, now)
+	case now.Before(entry.from):
+		return nil, v.notYetValid(entry.claims, now)
+	}
+	return entry.claims, nil
+}
+
+// verifySignature returns the payload of a token that a published key has
+// signed, and that key. Nothing has looked at the payload but for its syntax.
+func (v *Verifier) verifySignature(ctx context.Context, token string, arrived time.Time) ([]byte, usedKey, error) {
+	if n := strings.IndexByte(token, '.'); n > maxHeader {
+		return nil, usedKey{}, fmt.Errorf("%w: header segment of %d bytes, at most %d", ErrMalformed, n, maxHeader)
+	}
+	if strings.IndexByte(token, '\n') >= 0 || strings.IndexByte(token, '\r') >= 0 {
+		// encoding/base64 skips them, even if it is strict.
+		return nil, usedKey{}, fmt.Errorf("%w: line break in the token", ErrMalformed)
+	}
+	request := &lookup{arrived: arrived}
+	published := v.keyfunc.KeyfuncCtx(context.WithValue(ctx, lookupKey{}, request))
+	var key any
+	parsed, err := v.parser.ParseWithClaims(token, &request.payload, func(t *jwt.Token) (_ any, err error) {
+		if err := checkHeader(t.Header); err != nil {
+			return nil, &keyError{err}
+		}
+		key, err = published(t)
+		return key, err
+	})
+	if err != nil {
+		return nil, usedKey{}, parseError(parsed, err)
+	}
+	return request.payload.json, v.keys.used(parsed.Header["kid"].(string), key), nil
+}
+
+// checkHeader checks what golang-jwt and keyfunc leave out: keyfunc would try
+// every key for a token without a kid.
+func checkHeader(header map[string]any) error {
+	if kid, _ := header["kid"].(string); kid == "" {
+		return fmt.Errorf("%w: header without a kid", ErrMalformed)
+	}
+	// RFC 7515 section 4.1.11: extensions that aren't understood are refused,
+	// and Access uses none.
+	if _, ok := header["crit"]; ok {
+		return fmt.Errorf("%w: header with crit", ErrMalformed)
+	}
+	return nil
+}
+
+// keyError carries an error of ours through keyfunc and golang-jwt. Both put
+// the text into one of their own at once, so it is a constant here: that of an
+// unknown key takes work to make.
+type keyError struct{ cause error }
+
+func (e *keyError) Error() string { return "no key" }
+
+// parseError classifies an error of golang-jwt's parser.
+func parseError(parsed *jwt.Token, err error) error {
+	if own, ok := errors.AsType[*keyError](err); ok {
+		return own.cause
+	}
+	if errors.Is(err, jwt.ErrTokenMalformed) {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if _, ok := parsed.Header["alg"].(string); !ok {
+		return fmt.Errorf("%w: header without an alg", ErrMalformed)
+	}
+	return fmt.Errorf("%w: %w", ErrSignature, err) // not RS256, or not by this key
+}
+
+// newParser returns golang-jwt's parser at its strictest. The claims are
+// validated by newValidator, once they are decoded.
+func newParser() *jwt.Parser {
+	return jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
+}
+
+// newValidator returns golang-jwt's checks of the claims at their strictest.
+func newValidator(issuer string, audiences []string, leeway time.Duration) *jwt.Validator {
+	return jwt.NewValidator(
+		jwt.WithIssuer(issuer),
+		jwt.WithAudience(audiences...),
+		jwt.WithExpirationRequired(),
+		jwt.WithIssuedAt(),
+		jwt.WithLeeway(leeway),
+	)
+}
+
+// verifyClaims returns the claims of a payload whose signature is good. If
+// several checks fail, the first here counts: that a token is for somebody
+// else says more than that it is old.
+func (v *Verifier) verifyClaims(payload []byte) (*Claims, error) {
+	c, tokenType, err := decodeClaims(payload)
+	if err != nil {
+		return nil, fmt.Errorf("%w: claims: %w", ErrMalformed, err)
+	}
+	err = v.validator.Validate(c)
+	switch now := time.Now(); {
+	case c.Issuer == "", errors.Is(err, jwt.ErrTokenInvalidIssuer):
+		return nil, fmt.Errorf("%w: iss is %.100q, want %q", ErrIssuer, c.Issuer, v.issuer)
+	case strings.Join(c.Audience, "") == "", errors.Is(err, jwt.ErrTokenInvalidAudience):
+		return nil, fmt.Errorf("%w: aud is %.200q, want one of %q", ErrAudience, []string(c.Audience), v.audiences)
+	case tokenType == nil && !c.IsService():
+		// Access signs "meta" and "match" tokens with the same keys and the
+		// application's AUD, for strangers. Only old service tokens lack a type.
+		return nil, fmt.Errorf("%w: type is missing, and the claims are not a service token's", ErrTokenType)
+	case tokenType != nil && *tokenType != "app":
+		return nil, fmt.Errorf("%w: type is %.20q, want \"app\"", ErrTokenType, *tokenType)
+	case c.ExpiresAt == nil:
+		return nil, fmt.Errorf("%w: exp is missing", ErrMalformed)
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return nil, v.expired(c, now)
+	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		return nil, v.notYetValid(c, now)
+	case err != nil:
+		return nil, fmt.Errorf("%w: claims: %w", ErrMalformed, err)
+	}
+	return c, nil
+}
+
+func (v *Verifier) expired(c *Claims, now time.Time) error {
+	return fmt.Errorf("%w: exp was %v ago, leeway %v", ErrExpired, now.Sub(c.ExpiresAt.Time).Round(time.Second), v.leeway)
+}
+
+func (v *Verifier) notYetValid(c *Claims, now time.Time) error {
+	name, date := "iat", c.IssuedAt
+	if date == nil || c.NotBefore != nil && c.NotBefore.After(date.Time) {
+		name, date = "nbf", c.NotBefore
+	}
+	return fmt.Errorf("%w: %s is %v ahead of this clock, leeway %v", ErrNotYetValid, name, date.Sub(now).Round(time.Second), v.leeway)
+}
