@@ -71,14 +71,22 @@ func Example_policy() {
 }
 
 func Example_ownPolicy() {
-	workingHours := func(_ context.Context, c *core.Claims) error {
-		if hour := time.Now().Hour(); hour < 8 || hour > 17 {
-			return fmt.Errorf("%s is outside working hours", c.Email) // for the log
+	onCall := func(context.Context) (email string, err error) { return "", errors.New("connection refused") }
+
+	isOnCall := func(ctx context.Context, c *core.Claims) error {
+		email, err := onCall(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: on-call schedule: %w", core.ErrPolicyUnavailable, err)
+		}
+		if c.Email != email {
+			return fmt.Errorf("%s is not on call", c.Email) // for the log
 		}
 		return nil
 	}
 
-	_ = core.AllOf(core.Users(), workingHours)
+	err := isOnCall(context.Background(), &core.Claims{Email: "ada@example.com"})
+	fmt.Println(core.Refuse(err).Status)
+	// Output: 503
 }
 
 func Example_custom() {
