@@ -8,12 +8,10 @@ import (
 	"unicode"
 )
 
-// whereAudience tells an operator where to look.
 const whereAudience = "copy the Application Audience (AUD) Tag from the application's Basic information page in Cloudflare's Zero Trust dashboard"
 
 var (
 	audienceForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	upperForm    = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
 	uuidForm     = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 )
 
@@ -34,7 +32,7 @@ func checkAudience(tag string) error {
 		looks = "looks like a list; give several tags as several values, in POLICY_AUD with commas between them"
 	case uuidForm.MatchString(tag):
 		looks = "looks like a UUID, such as an application's id"
-	case upperForm.MatchString(tag) && !audienceForm.MatchString(tag):
+	case !audienceForm.MatchString(tag) && audienceForm.MatchString(strings.ToLower(tag)):
 		looks = "is in upper case, and AUD tags are compared exactly"
 	default:
 		return nil

@@ -12,8 +12,7 @@ import (
 
 // The header fields and the cookie that Access sends to an origin.
 const (
-	// TokenHeader carries the application token of every request that Access
-	// let through.
+	// TokenHeader carries the application token of every request from Access.
 	TokenHeader = "Cf-Access-Jwt-Assertion"
 	// TokenCookie is the cookie with the same token, which browsers send.
 	TokenCookie = "CF_Authorization"
@@ -63,7 +62,7 @@ func (v *Verifier) authenticate(ctx context.Context, h Headers, optional bool, a
 	token, n := headerToken(h)
 	switch {
 	case n == 1:
-		return v.verify(ctx, token, arrived)
+		return v.verify(ctx, token, arrived, arrived)
 	case n > 1:
 		// One is Access's, the other an attacker's, and either may be first.
 		return nil, false, fmt.Errorf("%w: %d values of %s", ErrMalformed, n, TokenHeader)
@@ -74,7 +73,7 @@ func (v *Verifier) authenticate(ctx context.Context, h Headers, optional bool, a
 	}
 	var first error
 	for _, token := range tokens {
-		claims, cached, err := v.verify(ctx, token, arrived)
+		claims, cached, err := v.verify(ctx, token, arrived, time.Now()) // the one before may have waited
 		if err == nil {
 			return claims, cached, nil
 		}
@@ -90,8 +89,7 @@ func (v *Verifier) authenticate(ctx context.Context, h Headers, optional bool, a
 }
 
 // undecided returns the error of a cookie that may be good, since Access could
-// not be asked, and nil for every other: a browser keeps on sending cookies
-// that are expired or another application's, also to public routes.
+// not be asked, and nil for every other.
 func undecided(err error) error {
 	if unknown, ok := errors.AsType[*unknownKeyError](err); ok && unknown.fetchErr != nil {
 		return &keysUnavailableError{cause: unknown.fetchErr}

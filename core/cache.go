@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/MicahParks/jwkset"
 	"github.com/maypok86/otter/v2"
 )
 
@@ -18,10 +19,12 @@ type cache struct {
 // comes again.
 type cacheEntry struct {
 	claims *Claims
-	key    usedKey
-	from   time.Time // valid from then on, leeway included
-	until  time.Time // and until before then
-	weight uint32    // bytes
+	keyID  string
+	jwk    *jwkset.JWK // the key that verified it
+	set    *keySet     // a set in which jwk is published under keyID
+	from   time.Time   // valid from then on, leeway included
+	until  time.Time   // and until before then
+	weight uint32      // bytes
 }
 
 // newCache returns a cache of that many bytes.
@@ -53,13 +56,14 @@ func (c *cache) get(token string) *cacheEntry {
 	return entry
 }
 
-// put adds the token of claims that verified with this key. A key that is not
-// published any more is the zero usedKey: its tokens stay out.
-func (c *cache) put(claims *Claims, key usedKey, leeway time.Duration) {
-	if c == nil || key.jwk == nil {
+// put adds the token of claims that verified with this key, unless the key is
+// not published any more.
+func (c *cache) put(claims *Claims, keyID string, key any, set *keySet, leeway time.Duration) {
+	jwk := set.keys[keyID]
+	if c == nil || jwk == nil || jwk.Key() != key {
 		return
 	}
-	entry := &cacheEntry{claims: claims, key: key, until: claims.ExpiresAt.Add(leeway), weight: weigh(claims)}
+	entry := &cacheEntry{claims: claims, keyID: keyID, jwk: jwk, set: set, until: claims.ExpiresAt.Add(leeway), weight: weigh(claims)}
 	if claims.NotBefore != nil {
 		entry.from = claims.NotBefore.Add(-leeway)
 	}

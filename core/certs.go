@@ -1,7 +1,7 @@
 package core
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"encoding/json"
@@ -17,15 +17,26 @@ import (
 // maxDocument bounds the certs document. Access's is under 10 KiB.
 const maxDocument = 1 << 20
 
-// The size of an RSA modulus in bits. Fewer are weak (RFC 7518 section 3.3);
-// with more, each signature takes so long that a hostile key is a way to stop
-// the process.
+// The size of an RSA modulus in bits: smaller ones are weak (RFC 7518 section
+// 3.3), larger ones make each signature take long.
 const leastModulus, mostModulus = 2048, 8192
 
-// fetchCerts fetches and reads the certs document. It returns an error, and
-// so leaves the last good keys in place, for every answer that a team doesn't
-// give: another status, a redirect, too much of it, or no usable key.
+// fetchCerts returns the keys that a team publishes at a URL. Every answer that
+// Access doesn't give is an error, which leaves the last good keys in place.
 func fetchCerts(ctx context.Context, client *http.Client, url string, last *keySet) (*keySet, error) {
+	document, err := get(ctx, client, url)
+	if err != nil {
+		return nil, fmt.Errorf("GET %s: %w", url, err)
+	}
+	set, err := parseCerts(document, last)
+	if err != nil {
+		return nil, fmt.Errorf("GET %s: certs document: %w", url, err)
+	}
+	return set, nil
+}
+
+// get returns the body of a URL, which answers with 200 and no redirect.
+func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
@@ -33,63 +44,39 @@ func fetchCerts(ctx context.Context, client *http.Client, url string, last *keyS
 	request.Header.Set("Accept", "application/json")
 	// A cache in between would answer an unknown key id with the old document.
 	request.Header.Set("Cache-Control", "no-cache")
-	// One request an hour: a connection kept open would only keep goroutines.
-	request.Close = true
+	request.Close = true // one request an hour: an idle connection would only keep goroutines
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("GET %s: status %d", url, response.StatusCode)
+		return nil, fmt.Errorf("status %d", response.StatusCode)
 	}
-
-	// An HTTPClient's own transport may follow redirects unseen. One that says
-	// nothing of the request it answers is believed.
+	// The client's own transport may have followed a redirect.
 	if answered := response.Request; answered != nil && answered.URL.String() != url {
-		return nil, fmt.Errorf("GET %s: answered by %s", url, answered.URL.Redacted())
+		return nil, fmt.Errorf("answered by %s", answered.URL.Redacted())
 	}
-	document, err := readDocument(response.Body)
-	if err != nil {
-		return nil, fmt.Errorf("GET %s: %w", url, err)
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
+	if err == nil && len(body) > maxDocument {
+		err = fmt.Errorf("body over %d bytes", maxDocument)
 	}
-	set, err := parseCerts(document, last)
-	if err != nil {
-		return nil, fmt.Errorf("GET %s: %w", url, err)
-	}
-	return set, nil
+	return body, err
 }
 
-// readDocument reads the body into one piece of memory: growing towards the
-// limit would cost several times as much.
-func readDocument(body io.Reader) ([]byte, error) {
-	var document bytes.Buffer
-	document.Grow(maxDocument + 1 + bytes.MinRead)
-	if _, err := document.ReadFrom(io.LimitReader(body, maxDocument+1)); err != nil {
-		return nil, err
-	}
-	if document.Len() > maxDocument {
-		return nil, fmt.Errorf("body over %d bytes", maxDocument)
-	}
-	return document.Bytes(), nil
-}
-
-// parseCerts returns the usable keys of a certs document. Others are skipped:
-// a new kind of key beside the good ones is no reason to refuse everybody. A
-// key that was in last stays the same pointer, so that cached tokens stay good, and
-// if nothing changed, last itself is returned.
+// parseCerts returns the usable keys of a certs document, and skips the others.
+// A key that was in last stays the same pointer, so that cached tokens stay
+// good; if nothing changed, it returns last.
 func parseCerts(document []byte, last *keySet) (*keySet, error) {
 	var certs struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(document, &certs); err != nil {
-		return nil, fmt.Errorf("certs document: %w", err)
+		return nil, err
 	}
 
-	var (
-		keys    = make(map[string]*jwkset.JWK)
-		skipped error // why the last unusable key is
-	)
+	keys := make(map[string]*jwkset.JWK)
+	var skipped error // why the last unusable key is
 	for _, raw := range certs.Keys {
 		jwk, err := parseKey(raw)
 		if err != nil {
@@ -98,7 +85,7 @@ func parseCerts(document []byte, last *keySet) (*keySet, error) {
 		}
 		id := jwk.Marshal().KID
 		if other, ok := keys[id]; ok && !isSameKey(jwk, other) {
-			return nil, fmt.Errorf("certs document: two keys with kid %.80q", id)
+			return nil, fmt.Errorf("two keys with kid %.80q", id)
 		}
 		if known, ok := last.keys[id]; ok && isSameKey(jwk, known) {
 			jwk = known
@@ -106,10 +93,7 @@ func parseCerts(document []byte, last *keySet) (*keySet, error) {
 		keys[id] = jwk
 	}
 	if len(keys) == 0 {
-		if skipped == nil {
-			skipped = errors.New("there are none")
-		}
-		return nil, fmt.Errorf("certs document: no usable key among %d: %w", len(certs.Keys), skipped)
+		return nil, fmt.Errorf("no usable key among %d: %w", len(certs.Keys), cmp.Or(skipped, errors.New("there are none")))
 	}
 	if maps.Equal(keys, last.keys) {
 		return last, nil

@@ -452,7 +452,7 @@ func TestCertsSlowAnswers(t *testing.T) {
 			team.Recover()
 			r := newCertsRig(t, team)
 			r.wantRefreshed(t, 2)
-			r.Verifier.keys.timeout = timeout // only now: a busy machine is slow, too
+			r.Verifier.keys.cfg.FetchTimeout = timeout // only now: a busy machine is slow, too
 			slow()
 			began := time.Now()
 			r.wantKept(t, "deadline exceeded")

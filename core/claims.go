@@ -12,13 +12,11 @@ import (
 
 // Claims are what a verified token says about the caller. They are shared by
 // every request of a session, so they are read-only, Audience and Custom
-// included: a copy of the struct shares those. Claims that a [Verifier] returned
-// are safe for concurrent use as long as nobody changes them.
+// included; that makes them safe for concurrent use.
 //
-// The fields are those of Cloudflare's application token; one that the token
-// lacks is zero, and so are ID, IdentityNonce, Country and Custom where the
-// token has a value of another type. A test may make its own Claims and put
-// them into a context with [NewContext].
+// The fields are those of Cloudflare's application token. One that the token
+// lacks is zero, and so are ID, IdentityNonce, Country and Custom of a wrong
+// type. A test may make its own Claims: see [NewContext].
 type Claims struct {
 	jwt.RegisteredClaims
 	// Type is "app", or empty for a service token that doesn't say.
@@ -49,11 +47,6 @@ type Claims struct {
 // person: it has a common name, and neither email nor subject.
 func (c *Claims) IsService() bool {
 	return c.CommonName != "" && c.Email == "" && c.Subject == ""
-}
-
-// isUser reports whether the caller is a person.
-func (c *Claims) isUser() bool {
-	return c.Email != "" || c.Subject != ""
 }
 
 // Token returns the token as it was received, for calls on the caller's

@@ -22,10 +22,10 @@ type Config struct {
 	// or "https://acme.cloudflareaccess.com/". FedRAMP teams give the domain,
 	// "acme.fed.cloudflareaccess.com".
 	Team string
-	// Audiences are the AUD tags of the applications that this server serves:
-	// 64 lower-case hex digits each. A token for any of them is accepted. At
-	// least one. A value that can't be an AUD tag, such as one with quotes, is
-	// an error; one of another form is accepted with a WARN.
+	// Audiences are the AUD tags, of 64 lower-case hex digits, of the
+	// applications that this server serves. A token for any of them is accepted.
+	// At least one. A value that can't be an AUD tag, such as one with quotes,
+	// is an error; one of another form is accepted with a WARN.
 	Audiences []string
 	// Endpoint is the URL under which /cdn-cgi/access/… is reached: https, or
 	// http on loopback only. Default: the team domain. It does not change the
@@ -35,7 +35,8 @@ type Config struct {
 	// edge, which sends the header with every request.
 	HeaderOnly bool
 	// Leeway is the clock difference allowed for exp, nbf and iat. 0 means
-	// 30 seconds, negative means none. At most 5 minutes.
+	// 30 seconds, negative means none. At most 5 minutes: RFC 7519 section
+	// 4.1.4 wants no more than a few.
 	Leeway time.Duration
 	// RefreshInterval is the age at which keys are fetched again, in the
 	// background. A request that finds them twice as old, in a process that was
@@ -58,8 +59,8 @@ type Config struct {
 	// At least 64 KiB otherwise.
 	TokenCacheBytes int
 	// HTTPClient fetches the keys. It is copied; the copy follows no redirects.
-	// Default: a client with a transport of its own, which uses the proxy of
-	// the environment, TLS 1.2 or newer, and HTTP/2.
+	// Default, also for a nil Transport: a transport of its own with the proxy
+	// of the environment, TLS 1.2 or newer, and HTTP/2.
 	HTTPClient *http.Client
 	// Logger gets failed fetches at WARN and refusals at DEBUG, never a token.
 	// Default: slog.Default() as it is when New is called.
@@ -68,32 +69,13 @@ type Config struct {
 	Hooks Hooks
 }
 
-const (
-	defaultLeeway          = 30 * time.Second
-	defaultRefreshInterval = time.Hour
-	defaultMaxStale        = 24 * time.Hour
-	defaultRefetchCooldown = 10 * time.Second
-	defaultFetchTimeout    = 5 * time.Second
-	defaultTokenCacheBytes = 16 << 20
-)
-
 // A value under these is a number that lacks its unit.
-const (
-	leastDuration        = time.Millisecond
-	leastTokenCacheBytes = 64 << 10
-)
+const leastDuration, leastTokenCacheBytes = time.Millisecond, 64 << 10
 
-// RFC 7519 section 4.1.4 wants a leeway of no more than a few minutes.
-const (
-	mostLeeway       = 5 * time.Minute
-	mostFetchTimeout = time.Minute
-)
-
-// FromEnv returns a Verifier that has fetched its keys, for the team and the
-// audiences in the environment: [ConfigFromEnv], [New] and [Verifier.Refresh].
-// It fails where the environment is wrong or Access can't be asked. A process
-// that must start while Access is down calls ConfigFromEnv and New instead; it
-// answers 503 until the keys are there.
+// FromEnv is [ConfigFromEnv], [New] and [Verifier.Refresh] in one: it fails where
+// the environment is wrong or Access can't be asked. A process that must start
+// while Access is down calls ConfigFromEnv and New instead, and answers 503
+// until the keys are there.
 func FromEnv(ctx context.Context) (*Verifier, error) {
 	cfg, err := ConfigFromEnv()
 	if err != nil {
@@ -110,9 +92,9 @@ func FromEnv(ctx context.Context) (*Verifier, error) {
 }
 
 // ConfigFromEnv returns a Config with Team from TEAM_DOMAIN and Audiences from
-// POLICY_AUD, the names that Cloudflare's own samples use. POLICY_AUD may hold
-// several AUD tags, separated by commas. A variable that is missing, empty or
-// malformed is an error that names it.
+// POLICY_AUD, the names in Cloudflare's samples. POLICY_AUD may hold several AUD
+// tags, separated by commas. A variable that is missing, empty or malformed is
+// an error that names it.
 func ConfigFromEnv() (Config, error) {
 	team := os.Getenv("TEAM_DOMAIN")
 	if team == "" {
@@ -170,16 +152,15 @@ func (c Config) resolve() (_ Config, issuer string, err error) {
 // resolveNumbers fills in and checks the durations and the size of the cache.
 func (c *Config) resolveNumbers() error {
 	for _, field := range []struct {
-		name     string
-		value    *time.Duration
-		fallback time.Duration
-		most     time.Duration
+		name           string
+		value          *time.Duration
+		fallback, most time.Duration
 	}{
-		{"Leeway", &c.Leeway, defaultLeeway, mostLeeway},
-		{"RefreshInterval", &c.RefreshInterval, defaultRefreshInterval, math.MaxInt64},
-		{"MaxStale", &c.MaxStale, max(defaultMaxStale, c.RefreshInterval), math.MaxInt64},
-		{"RefetchCooldown", &c.RefetchCooldown, defaultRefetchCooldown, math.MaxInt64},
-		{"FetchTimeout", &c.FetchTimeout, defaultFetchTimeout, mostFetchTimeout},
+		{"Leeway", &c.Leeway, 30 * time.Second, 5 * time.Minute},
+		{"RefreshInterval", &c.RefreshInterval, time.Hour, math.MaxInt64},
+		{"MaxStale", &c.MaxStale, max(24*time.Hour, c.RefreshInterval), math.MaxInt64},
+		{"RefetchCooldown", &c.RefetchCooldown, 10 * time.Second, math.MaxInt64},
+		{"FetchTimeout", &c.FetchTimeout, 5 * time.Second, time.Minute},
 	} {
 		switch {
 		case *field.value == 0:
@@ -197,7 +178,7 @@ func (c *Config) resolveNumbers() error {
 	}
 	switch {
 	case c.TokenCacheBytes == 0:
-		c.TokenCacheBytes = defaultTokenCacheBytes
+		c.TokenCacheBytes = 16 << 20
 	case c.TokenCacheBytes > 0 && c.TokenCacheBytes < leastTokenCacheBytes:
 		return fmt.Errorf("TokenCacheBytes: %d bytes is less than %d; give bytes, or a negative number for none", c.TokenCacheBytes, leastTokenCacheBytes)
 	}
@@ -210,8 +191,8 @@ func newHTTPClient(client *http.Client) *http.Client {
 	var own http.Client
 	if client != nil {
 		own = *client
-	} else {
-		// Not http.DefaultTransport: any package can change that.
+	}
+	if own.Transport == nil { // not http.DefaultTransport: any package can change that
 		own.Transport = &http.Transport{
 			Proxy:             http.ProxyFromEnvironment,
 			TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},

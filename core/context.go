@@ -16,9 +16,8 @@ func NewContext(ctx context.Context, c *Claims) context.Context {
 }
 
 // FromContext returns the claims of the request's caller. It is false behind no
-// adapter, and for an anonymous caller that [Rule].Optional let in. It works
-// the same behind each of the adapters, also where ctx is the framework's own
-// context, as *gin.Context and fiber's *fasthttp.RequestCtx are.
+// adapter, and for an anonymous caller that [Rule].Optional let in. ctx may be
+// the framework's own context too: *gin.Context, fiber's *fasthttp.RequestCtx.
 func FromContext(ctx context.Context) (*Claims, bool) {
 	c, _ := ctx.Value(contextKey{}).(*Claims)
 	if c == nil {

@@ -41,9 +41,9 @@ type payload struct {
 	Issuer     string           `json:"iss"`
 	Subject    string           `json:"sub"`
 	Audience   jwt.ClaimStrings `json:"aud"`
-	ExpiresAt  *float64         `json:"exp"`
-	NotBefore  *float64         `json:"nbf"`
-	IssuedAt   *float64         `json:"iat"`
+	ExpiresAt  numericDate      `json:"exp"`
+	NotBefore  numericDate      `json:"nbf"`
+	IssuedAt   numericDate      `json:"iat"`
 	Type       *string          `json:"type"`
 	Email      string           `json:"email"`
 	CommonName string           `json:"common_name"`
@@ -69,6 +69,26 @@ func (l *lenient[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return nil
 }
 
+// numericDate is a NumericDate (RFC 7519 section 2), nil if it is absent.
+type numericDate struct{ date *jwt.NumericDate }
+
+// latestDate is the end of the year 9999 in seconds since 1970. Further out,
+// sums of golang-jwt's would wrap around.
+const latestDate = 253402300799
+
+func (d *numericDate) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
+	var seconds *float64
+	if err := json.UnmarshalDecode(decoder, &seconds); err != nil || seconds == nil {
+		return err
+	}
+	if math.Abs(*seconds) > latestDate {
+		return fmt.Errorf("%g is not a date before the year 10000", *seconds)
+	}
+	whole, fraction := math.Modf(*seconds)
+	d.date = &jwt.NumericDate{Time: time.Unix(int64(whole), int64(fraction*1e9))}
+	return nil
+}
+
 // decodeClaims reads a payload. The type is apart, since an absent one is not
 // an empty one.
 func decodeClaims(b []byte) (c *Claims, tokenType *string, err error) {
@@ -77,44 +97,23 @@ func decodeClaims(b []byte) (c *Claims, tokenType *string, err error) {
 		return nil, nil, err
 	}
 	c = &Claims{
-		RegisteredClaims: jwt.RegisteredClaims{Issuer: p.Issuer, Subject: p.Subject, Audience: p.Audience, ID: p.ID.value},
-		Email:            p.Email,
-		CommonName:       p.CommonName,
-		IdentityNonce:    p.IdentityNonce.value,
-		Country:          p.Country.value,
-		Custom:           p.Custom.value,
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    p.Issuer,
+			Subject:   p.Subject,
+			Audience:  p.Audience,
+			ExpiresAt: p.ExpiresAt.date,
+			NotBefore: p.NotBefore.date,
+			IssuedAt:  p.IssuedAt.date,
+			ID:        p.ID.value,
+		},
+		Email:         p.Email,
+		CommonName:    p.CommonName,
+		IdentityNonce: p.IdentityNonce.value,
+		Country:       p.Country.value,
+		Custom:        p.Custom.value,
 	}
 	if p.Type != nil {
 		c.Type = *p.Type
 	}
-	for _, date := range []struct {
-		name    string
-		seconds *float64
-		target  **jwt.NumericDate
-	}{
-		{"exp", p.ExpiresAt, &c.ExpiresAt},
-		{"nbf", p.NotBefore, &c.NotBefore},
-		{"iat", p.IssuedAt, &c.IssuedAt},
-	} {
-		if *date.target, err = numericDate(date.seconds); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", date.name, err)
-		}
-	}
 	return c, p.Type, nil
-}
-
-// latestDate is the end of the year 9999 in seconds since 1970. Further out,
-// sums of golang-jwt's would wrap around.
-const latestDate = 253402300799
-
-// numericDate returns a NumericDate (RFC 7519 section 2), nil for nil.
-func numericDate(seconds *float64) (*jwt.NumericDate, error) {
-	if seconds == nil {
-		return nil, nil
-	}
-	if math.Abs(*seconds) > latestDate {
-		return nil, fmt.Errorf("%g is not a date before the year 10000", *seconds)
-	}
-	whole, fraction := math.Modf(*seconds)
-	return &jwt.NumericDate{Time: time.Unix(int64(whole), int64(fraction*1e9))}, nil
 }

@@ -3,20 +3,18 @@ package core
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
 // Every error of a [Verifier], and of [Require], matches exactly one of these
-// with errors.Is. Its text says which check failed and is meant for the
-// operator; what the client may read comes from [Refuse].
+// with errors.Is. Its text says which check failed and is for the operator;
+// what the client may read comes from [Refuse].
 var (
 	// ErrNoToken: the request carries no Access token at all.
 	ErrNoToken = errors.New("cfaccess: no token")
-	// ErrMalformed: not a token of the form that Access issues. Covers size,
-	// encoding, JSON, a missing kid, a crit header, a missing exp, a claim of
-	// the wrong type, a claim that comes twice, and several token headers in
-	// one request.
+	// ErrMalformed: not a token of the form that Access issues: size, encoding,
+	// JSON, a missing kid or exp, a crit header, a claim that comes twice or has
+	// the wrong type, several token headers in one request.
 	ErrMalformed = errors.New("cfaccess: malformed token")
 	// ErrUnknownKey: the team publishes no key of that key id.
 	ErrUnknownKey = errors.New("cfaccess: unknown key")
@@ -45,22 +43,6 @@ var (
 	ErrPolicyUnavailable = errors.New("cfaccess: policy unavailable")
 )
 
-// classes are the sentinels; they don't change.
-var classes = [...]error{
-	ErrNoToken, ErrMalformed, ErrUnknownKey, ErrSignature, ErrExpired, ErrNotYetValid,
-	ErrIssuer, ErrAudience, ErrTokenType, ErrForbidden, ErrKeysUnavailable, ErrPolicyUnavailable,
-}
-
-// classOf returns the sentinel that err matches, or nil.
-func classOf(err error) error {
-	for _, class := range classes {
-		if errors.Is(err, class) {
-			return class
-		}
-	}
-	return nil
-}
-
 // unknownKeyError is ErrUnknownKey. Its text is made only when somebody reads
 // it: anybody can cause these by the thousand.
 type unknownKeyError struct {
@@ -70,10 +52,17 @@ type unknownKeyError struct {
 	fetchErr error // why newer keys are not known; nil if they are
 }
 
+// mayBeOurs reports whether the token names our issuer, or none. No fetch brings
+// the key of another team's token.
+func (e *unknownKeyError) mayBeOurs() bool {
+	issuer := e.payload.issuer()
+	return issuer == "" || issuer == e.issuer
+}
+
 func (e *unknownKeyError) Error() string {
 	text := fmt.Sprintf("%v: %s publishes no key with kid %.80q", ErrUnknownKey, e.issuer, e.keyID)
-	if issuer := e.payload.issuer(); issuer != "" && issuer != e.issuer {
-		text += fmt.Sprintf("; the token names the issuer %.100q", issuer)
+	if !e.mayBeOurs() {
+		text += fmt.Sprintf("; the token names the issuer %.100q", e.payload.issuer())
 	}
 	if e.fetchErr != nil {
 		text += fmt.Sprintf("; fetching newer keys: %v", e.fetchErr)
@@ -107,7 +96,7 @@ type policyError struct{ class, cause error }
 func (e *policyError) Error() string { return e.class.Error() + ": " + e.cause.Error() }
 
 func (e *policyError) Is(target error) bool {
-	if slices.Contains(classes[:], target) {
+	if isClass(target) {
 		return target == e.class
 	}
 	return errors.Is(e.cause, target)

@@ -44,30 +44,29 @@ func Forward(r *http.Request, c *Claims) *http.Request {
 // forwardHeader returns a copy of h with the verified email, or nil if h is
 // right as it stands. The values of other fields are shared.
 func forwardHeader(h http.Header, email string) http.Header {
-	sent := h[EmailHeader]
+	sent, connection := h[EmailHeader], h["Connection"]
 	isRight := len(sent) == 0 && email == "" || len(sent) == 1 && sent[0] == email && email != ""
-	for name, values := range h {
-		if name == "Connection" {
-			isRight = isRight && !slices.ContainsFunc(values, mentionsEmailHeader)
-		} else if name != EmailHeader && IsEmailHeader(name) {
-			isRight = false
-		}
+	for name := range h {
+		isRight = isRight && (name == EmailHeader || !IsEmailHeader(name))
 	}
-	if isRight {
+	if isRight && !slices.ContainsFunc(connection, mentionsEmailHeader) {
 		return nil
 	}
-	copied := make(http.Header, len(h)+1)
-	maps.Copy(copied, h)
-	maps.DeleteFunc(copied, func(name string, _ []string) bool { return IsEmailHeader(name) })
+	h = maps.Clone(h)
+	maps.DeleteFunc(h, func(name string, _ []string) bool { return IsEmailHeader(name) || name == "Connection" })
+	for _, value := range connection {
+		options := slices.DeleteFunc(strings.Split(value, ","), IsEmailHeader)
+		if value = textproto.TrimString(strings.Join(options, ",")); value != "" {
+			h["Connection"] = append(h["Connection"], value)
+		}
+	}
 	if email != "" {
-		copied[EmailHeader] = []string{email}
+		if h == nil {
+			h = make(http.Header)
+		}
+		h[EmailHeader] = []string{email}
 	}
-	if connection := withoutEmailHeader(h["Connection"]); len(connection) > 0 {
-		copied["Connection"] = connection
-	} else {
-		delete(copied, "Connection")
-	}
-	return copied
+	return h
 }
 
 // IsEmailHeader reports whether a header field's name is one that some server
@@ -85,16 +84,4 @@ func IsEmailHeader(name string) bool {
 // mentionsEmailHeader reports whether a Connection value names the header.
 func mentionsEmailHeader(connection string) bool {
 	return len(connection) >= len(EmailHeader) && slices.ContainsFunc(strings.Split(connection, ","), IsEmailHeader)
-}
-
-// withoutEmailHeader returns Connection values without the options that name
-// the header.
-func withoutEmailHeader(connection []string) (kept []string) {
-	for _, value := range connection {
-		options := slices.DeleteFunc(strings.Split(value, ","), IsEmailHeader)
-		if value = textproto.TrimString(strings.Join(options, ",")); value != "" {
-			kept = append(kept, value)
-		}
-	}
-	return kept
 }

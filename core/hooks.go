@@ -8,15 +8,14 @@ import (
 // Hooks are callbacks for metrics and tracing. The zero value has none and
 // costs nothing. They may be called from several goroutines at once.
 //
-// A hook delays the request or the fetch that it reports. A panic of Decided is
-// the caller's; one of Fetched ends the process, since a fetch has a goroutine
-// of its own. Hooks see claims and error texts, which are not for clients.
+// A hook delays the request or the fetch that it reports. A panic of Fetched
+// ends the process, since a fetch has a goroutine of its own. Hooks see claims
+// and error texts, which are not for clients.
 type Hooks struct {
-	// Decided is called once at the end of each call of Verify, Authenticate,
-	// Admit and Require, whatever came of it. Several cookies of a request are
-	// one decision. The middleware of an adapter's New makes one decision for
-	// each request, that of Require behind it another. Require without claims
-	// in its context is not reported. ctx is the caller's.
+	// Decided is called once at the end of each Verify, Authenticate, Admit and
+	// Require, whatever came of it: several cookies are one decision, an
+	// adapter's New and Require two. Require without claims in its context is
+	// not reported. ctx is the caller's.
 	Decided func(ctx context.Context, d Decision)
 	// Fetched is called at the end of every certs fetch, before the requests
 	// that wait for it go on. ctx is the fetch's own, not a request's.

@@ -19,13 +19,9 @@ import (
 type keys struct {
 	jwkset.Storage // empty: whatever keyfunc asks besides KeyRead finds no key
 
-	issuer   string
-	fetch    func(ctx context.Context, last *keySet) (*keySet, error)
-	report   func(e Fetch, retry time.Time) // called after each fetch
-	interval time.Duration                  // Config.RefreshInterval
-	maxStale time.Duration
-	cooldown time.Duration
-	timeout  time.Duration // of a fetch, and of a request's wait
+	cfg    Config // resolved
+	issuer string
+	report func(e Fetch, retry time.Time) // called after each fetch
 
 	state atomic.Pointer[keysState] // stored with mu held
 
@@ -52,14 +48,6 @@ type keySet struct {
 	keys map[string]*jwkset.JWK // by key id
 }
 
-// usedKey is the key that verified a token. The zero value stands for a key
-// that is not published any more.
-type usedKey struct {
-	id  string
-	jwk *jwkset.JWK
-	set *keySet // one in which jwk is published under id
-}
-
 // flight is a fetch under way.
 type flight struct {
 	reason string
@@ -77,22 +65,13 @@ type lookup struct {
 
 type lookupKey struct{}
 
-func newKeys(issuer string, cfg Config, fetch func(context.Context, *keySet) (*keySet, error), report func(Fetch, time.Time)) *keys {
-	k := &keys{
-		Storage:  jwkset.NewMemoryStorage(),
-		issuer:   issuer,
-		fetch:    fetch,
-		report:   report,
-		interval: cfg.RefreshInterval,
-		maxStale: cfg.MaxStale,
-		cooldown: cfg.RefetchCooldown,
-		timeout:  cfg.FetchTimeout,
-	}
+func newKeys(cfg Config, issuer string, report func(Fetch, time.Time)) *keys {
+	k := &keys{Storage: jwkset.NewMemoryStorage(), cfg: cfg, issuer: issuer, report: report}
 	k.state.Store(&keysState{set: &keySet{}})
 	return k
 }
 
-// KeyRead implements [jwkset.Storage].
+// KeyRead implements jwkset.Storage.
 func (k *keys) KeyRead(ctx context.Context, id string) (jwkset.JWK, error) {
 	request, ok := ctx.Value(lookupKey{}).(*lookup)
 	if !ok {
@@ -109,24 +88,15 @@ func (k *keys) KeyRead(ctx context.Context, id string) (jwkset.JWK, error) {
 // to wait for. Otherwise nil.
 func (k *keys) fresh(now time.Time) *keySet {
 	state := k.state.Load()
-	if now.Before(state.fresh) && now.Round(0).Before(state.fresh.Round(0)) { // since(now, state.fresh) < 0, but quick
+	if now.Before(state.fresh) && now.Round(0).Before(state.fresh.Round(0)) { // as since, but quicker
 		return state.set
 	}
 	return nil
 }
 
-// used returns the published key id, if it is still this key.
-func (k *keys) used(id string, key any) usedKey {
-	set := k.state.Load().set
-	if jwk := set.keys[id]; jwk != nil && jwk.Key() == key {
-		return usedKey{id, jwk, set}
-	}
-	return usedKey{}
-}
-
 // find returns the published key of that id. It waits for a fetch until
-// FetchTimeout after the request came at most. The error is of class
-// ErrUnknownKey or ErrKeysUnavailable.
+// arrived + FetchTimeout at most. The error is of class ErrUnknownKey or
+// ErrKeysUnavailable.
 func (k *keys) find(ctx context.Context, id string, request *lookup) (*jwkset.JWK, error) {
 	if set := k.fresh(request.arrived); set != nil && set.keys[id] != nil {
 		return set.keys[id], nil
@@ -138,7 +108,7 @@ func (k *keys) find(ctx context.Context, id string, request *lookup) (*jwkset.JW
 			return jwk, err
 		}
 		if timeout == nil {
-			timeout = time.After(k.timeout - time.Since(request.arrived))
+			timeout = time.After(k.cfg.FetchTimeout - time.Since(request.arrived))
 		}
 		select {
 		case <-wait.done:
@@ -165,44 +135,30 @@ func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, _ error, wait 
 	}
 
 	switch {
-	case !k.usable(state, now): // the first token ever, or keys older than MaxStale
+	case len(state.set.keys) == 0 || since(now, state.fetched) > k.cfg.MaxStale:
 		return nil, &keysUnavailableError{cmp.Or(state.err, errFetching), -overdue}, k.flight
-	case jwk == nil && answered:
-		return nil, k.unknown(id, request, state.err), nil
-	case jwk == nil: // within the cooldown there is nothing to wait for
-		if k.flight == nil && state.failures == 0 && since(now, k.cooldownUntil) >= 0 && k.isOurs(request) {
-			k.cooldownUntil = now.Add(k.cooldown)
+	case jwk == nil:
+		unknown := &unknownKeyError{id, k.issuer, &request.payload, state.err}
+		if answered {
+			return nil, unknown, nil
+		}
+		if k.flight == nil && state.failures == 0 && since(now, k.cooldownUntil) >= 0 && unknown.mayBeOurs() {
+			k.cooldownUntil = now.Add(k.cfg.RefetchCooldown)
 			k.start(now, ReasonUnknownKid)
 		}
-		if k.flight == nil {
-			return nil, k.unknown(id, request, state.err), nil
+		if k.flight != nil {
+			unknown.fetchErr = cmp.Or(state.err, errFetching)
 		}
-		return nil, k.unknown(id, request, cmp.Or(state.err, errFetching)), k.flight
-	case overdue >= k.interval && !answered: // an idle process: they may be long withdrawn
+		return nil, unknown, k.flight // none within the cooldown
+	case overdue >= k.cfg.RefreshInterval && !answered: // an idle process: the keys may be long withdrawn
 		return jwk, nil, k.flight
 	default: // younger than RefreshInterval, or a fetch runs in the background
 		return jwk, nil, nil
 	}
 }
 
-// usable reports whether the keys are good enough to verify a token.
-func (k *keys) usable(state *keysState, now time.Time) bool {
-	return len(state.set.keys) > 0 && since(now, state.fetched) <= k.maxStale
-}
-
-// isOurs reports whether a token names our issuer, or none. Another team's
-// token has a key that we don't know, and that no fetch will bring.
-func (k *keys) isOurs(request *lookup) bool {
-	issuer := request.payload.issuer()
-	return issuer == "" || issuer == k.issuer
-}
-
-// errFetching is why a key is not known while a fetch is under way.
-var errFetching = errors.New("the keys are being fetched")
-
-func (k *keys) unknown(id string, request *lookup, fetchErr error) error {
-	return &unknownKeyError{id, k.issuer, &request.payload, fetchErr}
-}
+// errFetching is why newer keys are not known while a fetch is under way.
+var errFetching = errors.New("a fetch is under way")
 
 // refresh returns after a fetch that began after the call.
 func (k *keys) refresh(ctx context.Context) error {
@@ -227,16 +183,13 @@ func (k *keys) refresh(ctx context.Context) error {
 	return nil
 }
 
-// grace is what wait allows a fetch to end in, once its time is over. It tells
-// a transport that needs a moment from one that ignores its context.
-const grace = time.Second
-
-// wait returns when the fetch has ended, whatever came of it.
+// wait returns when the fetch has ended, whatever came of it. It allows a
+// second more for a transport that needs a moment to end.
 func (k *keys) wait(ctx context.Context, f *flight) error {
 	select {
 	case <-f.done:
 		return nil
-	case <-time.After(k.timeout + grace):
+	case <-time.After(k.cfg.FetchTimeout + time.Second):
 		return &keysUnavailableError{cause: fmt.Errorf("the HTTPClient goes on after FetchTimeout: %w", context.DeadlineExceeded)}
 	case <-ctx.Done():
 		return &keysUnavailableError{cause: ctx.Err()}
@@ -257,9 +210,9 @@ func (k *keys) start(now time.Time, reason string) {
 	// The fetch serves every request, so it has no request's context: its end
 	// would take the fetch from the others.
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), k.timeout)
+		ctx, cancel := context.WithTimeout(context.Background(), k.cfg.FetchTimeout)
 		defer cancel()
-		set, err := k.fetch(ctx, last)
+		set, err := fetchCerts(ctx, k.cfg.HTTPClient, k.cfg.Endpoint+certsPath, last)
 		k.land(f, set, err)
 	}()
 }
@@ -271,7 +224,7 @@ func (k *keys) land(f *flight, set *keySet, err error) {
 	last := k.state.Load()
 	next := &keysState{begun: f.begun, err: err}
 	if err == nil {
-		next.set, next.fetched, next.due = set, f.begun, f.begun.Add(k.interval)
+		next.set, next.fetched, next.due = set, f.begun, f.begun.Add(k.cfg.RefreshInterval)
 	} else {
 		next.set, next.fetched, next.failures = last.set, last.fetched, last.failures+1
 		next.due = now.Add(backoff(next.failures))
@@ -281,7 +234,7 @@ func (k *keys) land(f *flight, set *keySet, err error) {
 		}
 	}
 	next.fresh = next.due
-	if stale := next.fetched.Add(k.maxStale); stale.Before(next.due) {
+	if stale := next.fetched.Add(k.cfg.MaxStale); stale.Before(next.due) {
 		next.fresh = stale // long ago if there are no keys
 	}
 	k.state.Store(next)
@@ -307,10 +260,6 @@ func since(now, then time.Time) time.Duration {
 // twice as long each time, from 1 to 60 seconds. It is random within a factor
 // of two, so that the origins of a fleet don't retry at the same time.
 func backoff(failures int) time.Duration {
-	const least, most = time.Second, time.Minute
-	ceiling := most
-	if failures < 6 {
-		ceiling = min(most, 2*least<<(failures-1))
-	}
+	ceiling := min(time.Minute, time.Second<<min(failures, 6))
 	return ceiling/2 + rand.N(ceiling/2)
 }

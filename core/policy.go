@@ -71,7 +71,7 @@ func Not(policy Policy) Policy {
 func Users(subjects ...string) Policy {
 	subjects = slices.Clone(subjects)
 	return func(_ context.Context, c *Claims) error {
-		if !c.isUser() {
+		if c.Email == "" && c.Subject == "" {
 			return errors.New("not a person")
 		}
 		return listed("subject", c.Subject, subjects, len(subjects) == 0)
@@ -119,8 +119,8 @@ func EmailDomains(domains ...string) Policy {
 }
 
 // Countries allows callers who logged in from one of these countries, in two
-// letters (ISO 3166-1) of any case. A caller whose token names no country, as
-// a service token does, is refused. With no argument it refuses.
+// letters (ISO 3166-1) of any case. It refuses a caller whose token names none,
+// as a service token does. With no argument it refuses.
 func Countries(codes ...string) Policy {
 	codes = foldAll(codes)
 	return func(_ context.Context, c *Claims) error {
@@ -174,8 +174,7 @@ func listed(what, value string, list []string, anything bool) error {
 	return fmt.Errorf("%s %q is not among those listed", what, value)
 }
 
-// fold lowers ASCII letters only: to strings.EqualFold and strings.ToLower the
-// Kelvin sign is a k, which makes two mailboxes one.
+// fold lowers ASCII letters only: strings.ToLower makes a k of the Kelvin sign.
 func fold(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
@@ -193,8 +192,7 @@ func foldAll(list []string) []string {
 	return folded
 }
 
-// mustPolicies returns a copy of policies. A nil one is a mistake in the
-// program; better found at start than taken for "allow".
+// mustPolicies returns a copy of policies. It panics at a nil one.
 func mustPolicies(caller string, policies []Policy) []Policy {
 	for i, policy := range policies {
 		if policy == nil {

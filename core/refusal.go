@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// Refusal is what a refused client is told: a problem document (RFC 9457) and
+// Refusal is the answer to a refused client: a problem document (RFC 9457) and
 // its headers. It never says what was expected, but for the issuer, which is the
-// realm of a challenge. It is a value of its own for each request; an
-// ErrorHandler may change it before it is sent.
+// realm of a challenge. Each request has its own; an ErrorHandler may change it.
+// It is an error too: its text is Detail, fit for the client, and errors.Is and
+// errors.As find the cause, which is for the operator.
 type Refusal struct {
 	Status     int           // HTTP status: 401, 403, 503, or 500 for an error that isn't this package's
 	Code       string        // for programs, such as "token_expired"; stable
@@ -21,94 +22,93 @@ type Refusal struct {
 	Detail     string        // for people
 	RetryAfter time.Duration // for the Retry-After header, sent in whole seconds; 0: no header
 	Challenge  string        // for the WWW-Authenticate header (RFC 6750 section 3); empty: no header
+
+	cause error
 }
 
-// realm is the challenge's realm where the issuer isn't known.
-const realm = "Cloudflare Access"
+// refusals says what a client gets for each class of error.
+var refusals = [...]struct {
+	class        error
+	status       int
+	code, detail string
+}{
+	{ErrNoToken, 401, "token_missing", "This needs a sign-in through Cloudflare Access."},
+	{ErrMalformed, 401, "token_invalid", detailInvalid},
+	{ErrUnknownKey, 401, "token_invalid", detailInvalid},
+	{ErrSignature, 401, "token_invalid", detailInvalid},
+	{ErrIssuer, 401, "token_invalid", detailInvalid},
+	{ErrAudience, 401, "token_invalid", detailInvalid},
+	{ErrTokenType, 401, "token_invalid", detailInvalid},
+	{ErrExpired, 401, "token_expired", "The Access token has expired."},
+	{ErrNotYetValid, 401, "token_not_yet_valid", "The Access token is not valid yet."},
+	{ErrForbidden, 403, "forbidden", "You are signed in, but not allowed to do this."},
+	{ErrKeysUnavailable, 503, "keys_unavailable", "The Access token can't be checked at the moment."},
+	{ErrPolicyUnavailable, 503, "policy_unavailable", "Your permission can't be checked at the moment."},
+}
 
-// The time a client is asked to wait where the time of the next fetch is not
-// known, or has come.
-const (
-	defaultRetryAfter = 5 * time.Second
-	leastRetryAfter   = time.Second
-)
+// detailInvalid is the same for all, so that nobody learns what was wrong.
+const detailInvalid = "The Access token is not valid here."
 
-// Refuse returns what a client is told of err. It never returns nil.
+// isClass reports whether err itself is one of the sentinels.
+func isClass(err error) bool {
+	for _, row := range refusals {
+		if err == row.class { //nolint:errorlint // the sentinel alone
+			return true
+		}
+	}
+	return false
+}
+
+// Refuse returns the answer to a client that err refuses. It never returns nil.
 //
-//	ErrNoToken                              401 token_missing
-//	ErrMalformed, ErrUnknownKey,
-//	ErrSignature, ErrIssuer,
-//	ErrAudience, ErrTokenType               401 token_invalid
-//	ErrExpired                              401 token_expired
-//	ErrNotYetValid                          401 token_not_yet_valid
-//	ErrForbidden                            403 forbidden
-//	ErrKeysUnavailable                      503 keys_unavailable, with RetryAfter
-//	ErrPolicyUnavailable                    503 policy_unavailable, with RetryAfter
-//	anything else                           500 internal_error
+//	ErrNoToken              401 token_missing
+//	ErrExpired              401 token_expired
+//	ErrNotYetValid          401 token_not_yet_valid
+//	other flaws of a token  401 token_invalid
+//	ErrForbidden            403 forbidden
+//	ErrKeysUnavailable      503 keys_unavailable, with RetryAfter
+//	ErrPolicyUnavailable    503 policy_unavailable, with RetryAfter
+//	anything else           500 internal_error
 func Refuse(err error) *Refusal {
-	r := &Refusal{}
-	switch classOf(err) {
-	case ErrNoToken:
-		r.Status, r.Code = http.StatusUnauthorized, "token_missing"
-		r.Detail = "This needs a sign-in through Cloudflare Access."
-	case ErrMalformed, ErrUnknownKey, ErrSignature, ErrIssuer, ErrAudience, ErrTokenType:
-		r.Status, r.Code = http.StatusUnauthorized, "token_invalid"
-		r.Detail = "The Access token is not valid here."
-	case ErrExpired:
-		r.Status, r.Code = http.StatusUnauthorized, "token_expired"
-		r.Detail = "The Access token has expired."
-	case ErrNotYetValid:
-		r.Status, r.Code = http.StatusUnauthorized, "token_not_yet_valid"
-		r.Detail = "The Access token is not valid yet."
-	case ErrForbidden:
-		r.Status, r.Code = http.StatusForbidden, "forbidden"
-		r.Detail = "You are signed in, but not allowed to do this."
-	case ErrKeysUnavailable:
-		r.Status, r.Code = http.StatusServiceUnavailable, "keys_unavailable"
-		r.Detail = "The Access token can't be checked at the moment."
-		r.RetryAfter = retryAfter(err)
-	case ErrPolicyUnavailable:
-		r.Status, r.Code = http.StatusServiceUnavailable, "policy_unavailable"
-		r.Detail = "Your permission can't be checked at the moment."
-		r.RetryAfter = retryAfter(err)
-	default:
-		r.Status, r.Code = http.StatusInternalServerError, "internal_error"
-		r.Detail = "The request could not be handled."
+	r := &Refusal{Status: 500, Code: "internal_error", Detail: "The request could not be handled.", cause: err}
+	for _, row := range refusals {
+		if errors.Is(err, row.class) {
+			r.Status, r.Code, r.Detail = row.status, row.code, row.detail
+			break
+		}
 	}
 	r.Title = http.StatusText(r.Status)
-	if r.Status == http.StatusUnauthorized {
-		r.Challenge = challenge(err, r)
+	switch r.Status {
+	case http.StatusUnauthorized:
+		realm := "Cloudflare Access"
+		if refused, ok := errors.AsType[*refusedError](err); ok {
+			realm = refused.issuer
+		}
+		r.Challenge = fmt.Sprintf("Bearer realm=%q", realm)
+		// RFC 6750 section 3.1: no error for a request that carried no token.
+		if r.Code != "token_missing" {
+			r.Challenge += fmt.Sprintf(`, error="invalid_token", error_description=%q`, r.Detail)
+		}
+	case http.StatusServiceUnavailable:
+		r.RetryAfter = 5 * time.Second
+		if keys, ok := errors.AsType[*keysUnavailableError](err); ok {
+			r.RetryAfter = max(keys.retryAfter, time.Second)
+		}
 	}
 	return r
 }
 
-// challenge returns the WWW-Authenticate value of a 401. RFC 6750 section 3.1:
-// no error attribute for a request that carried no token.
-func challenge(err error, r *Refusal) string {
-	realm := realm
-	if refused, ok := errors.AsType[*refusedError](err); ok {
-		realm = refused.issuer
-	}
-	if r.Code == "token_missing" {
-		return fmt.Sprintf("Bearer realm=%q", realm)
-	}
-	return fmt.Sprintf("Bearer realm=%q, error=\"invalid_token\", error_description=%q", realm, r.Detail)
-}
+// Error returns Detail.
+func (r *Refusal) Error() string { return r.Detail }
 
-func retryAfter(err error) time.Duration {
-	if unavailable, ok := errors.AsType[*keysUnavailableError](err); ok {
-		return max(unavailable.retryAfter, leastRetryAfter)
-	}
-	return defaultRetryAfter
-}
+// Unwrap returns the error that was given to Refuse.
+func (r *Refusal) Unwrap() error { return r.cause }
 
 // Header returns the header fields of the answer, in a map of the caller's.
 func (r *Refusal) Header() http.Header {
 	h := http.Header{
-		"Content-Type": {"application/problem+json"},
-		// The edge in front is a cache; what it is told of one caller is not
-		// for the next.
-		"Cache-Control": {"no-store"},
+		"Content-Type":  {"application/problem+json"},
+		"Cache-Control": {"no-store"}, // the edge is a cache, and this is one caller's answer
 	}
 	if r.Challenge != "" {
 		h["Www-Authenticate"] = []string{r.Challenge}
@@ -136,15 +136,11 @@ func (r *Refusal) MarshalJSON() ([]byte, error) {
 
 // Body returns the problem document as it is sent: JSON and a newline.
 func (r *Refusal) Body() []byte {
-	body, err := json.Marshal(r)
-	if err != nil {
-		panic("cfaccess: strings and a number can't be marshalled: " + err.Error())
-	}
+	body, _ := json.Marshal(r) // of strings and a number: can't fail
 	return append(body, '\n')
 }
 
-// ServeHTTP answers req with the refusal; a HEAD request gets no body. It has
-// the form of http.Handler.
+// ServeHTTP implements [http.Handler]. A HEAD request gets no body.
 func (r *Refusal) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	maps.Copy(w.Header(), r.Header())
 	w.WriteHeader(r.Status)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -27,25 +28,14 @@ func parseTeam(s string) (issuer string, err error) {
 	} else {
 		host += "." + accessDomain
 	}
-	if !isLabel(name) {
+	if !label.MatchString(name) {
 		return "", fmt.Errorf("%q is not a team: want a name such as acme, or its domain such as https://acme.%s", s, accessDomain)
 	}
 	return "https://" + host, nil
 }
 
-// isLabel reports whether s, in lower case, can be one label of a domain name:
-// letters, digits and inner hyphens, 63 at most (RFC 1123 section 2.1).
-func isLabel(s string) bool {
-	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
-}
+// label is a label of a domain name, in lower case (RFC 1123 section 2.1).
+var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // parseEndpoint checks a Config.Endpoint and returns it without a trailing
 // slash. Keys that come over plain http could be anybody's, so that is for

@@ -12,10 +12,7 @@ import (
 )
 
 // Where a team publishes its keys, and where a browser signs out.
-const (
-	certsPath  = "/cdn-cgi/access/certs"
-	logoutPath = "/cdn-cgi/access/logout"
-)
+const certsPath, logoutPath = "/cdn-cgi/access/certs", "/cdn-cgi/access/logout"
 
 // A Verifier decides whether a token is good. Make one with [New] for the life
 // of the process. It is safe for concurrent use. It needs no closing: it owns
@@ -37,9 +34,8 @@ type Verifier struct {
 
 // New returns a Verifier for the tokens that cfg describes, or an error that
 // names the field with a bad value. It does no network I/O: the keys are
-// fetched when they are first needed, or by [Verifier.Refresh]. It logs a
-// WARN for an AUD tag that does not look like one, and for a Team or an
-// Endpoint that is not the team domain at Cloudflare.
+// fetched when they are first needed, or by [Verifier.Refresh]. It logs a WARN
+// for an audience that is no AUD tag, and for a local Access.
 func New(cfg Config) (*Verifier, error) {
 	cfg, issuer, err := cfg.resolve()
 	if err != nil {
@@ -52,15 +48,13 @@ func New(cfg Config) (*Verifier, error) {
 		headerOnly: cfg.HeaderOnly,
 		logger:     cfg.Logger,
 		hooks:      cfg.Hooks,
-		parser:     newParser(),
+		parser:     jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation()),
 		validator:  newValidator(issuer, cfg.Audiences, cfg.Leeway),
 	}
 	if v.cache, err = newCache(cfg.TokenCacheBytes); err != nil {
 		return nil, err
 	}
-	v.keys = newKeys(issuer, cfg, func(ctx context.Context, last *keySet) (*keySet, error) {
-		return fetchCerts(ctx, cfg.HTTPClient, cfg.Endpoint+certsPath, last)
-	}, v.fetched)
+	v.keys = newKeys(cfg, issuer, v.fetched)
 	if v.keyfunc, err = keyfunc.New(keyfunc.Options{Storage: v.keys}); err != nil {
 		return nil, fmt.Errorf("cfaccess: %w", err)
 	}
@@ -81,17 +75,14 @@ func New(cfg Config) (*Verifier, error) {
 func (v *Verifier) Issuer() string { return v.issuer }
 
 // LogoutURL returns the URL that signs a browser out of all applications of
-// the team. The path /cdn-cgi/access/logout on an application's own host signs
-// out of that one. Tokens stay valid until they expire, see [Verifier.Verify].
+// the team; the same path on an application's own host signs out of that one.
 func (v *Verifier) LogoutURL() string { return v.issuer + logoutPath }
 
-// Refresh fetches the team's keys and returns when a fetch has ended that began
+// Refresh fetches the team's keys: it returns when a fetch has ended that began
 // after the call. Call it at start to find a mistyped team before the first
-// user does. Each call is a fetch: don't let clients cause them. It takes
-// FetchTimeout at most, or twice that where another fetch is under way, and a
-// second more where Config.HTTPClient doesn't end in time. The error matches
-// ErrKeysUnavailable, and its text says what failed; keys that were fetched
-// before stay in use.
+// user does. It takes FetchTimeout at most, twice that where another fetch is
+// under way, and a second more where Config.HTTPClient ignores its context. The
+// error matches ErrKeysUnavailable; keys that were fetched before stay in use.
 func (v *Verifier) Refresh(ctx context.Context) error {
 	return v.keys.refresh(ctx)
 }
@@ -108,16 +99,15 @@ type Stats struct {
 func (v *Verifier) Stats() (s Stats) {
 	s.Tokens, s.TokenBytes = v.cache.size()
 	if s.KeysFetched = v.keys.state.Load().fetched; !s.KeysFetched.IsZero() {
-		s.KeysStale = s.KeysFetched.Add(v.keys.maxStale)
+		s.KeysStale = s.KeysFetched.Add(v.keys.cfg.MaxStale)
 	}
 	return s
 }
 
 // Verify returns the claims of a good token: signed with a key that the team
 // publishes, by this issuer, for one of the audiences, of type "app", and in
-// its time. It does not check whether the session was revoked since: a token
-// is good until it expires or its key is withdrawn. It does not keep the memory
-// behind token.
+// its time. It doesn't check whether the session was revoked since, and doesn't
+// keep the memory behind token.
 //
 // It waits for a fetch of the keys only where it can't do without, and then
 // FetchTimeout at most. If ctx ends first, the error matches ctx.Err() and
@@ -125,7 +115,7 @@ func (v *Verifier) Stats() (s Stats) {
 // occur; that of an empty token is ErrNoToken.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	began := time.Now()
-	claims, cached, err := v.verify(ctx, token, began)
+	claims, cached, err := v.verify(ctx, token, began, began)
 	return v.decided(ctx, began, Decision{Claims: claims, Err: err, Cached: cached})
 }
 

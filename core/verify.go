@@ -21,7 +21,7 @@ const (
 // verify decides about one token: its form, the cache, the signature, the
 // claims. arrived is when the request came: however many tokens it brings, it
 // waits for keys until arrived + FetchTimeout at most.
-func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) (_ *Claims, cached bool, err error) {
+func (v *Verifier) verify(ctx context.Context, token string, arrived, now time.Time) (_ *Claims, cached bool, err error) {
 	switch {
 	case token == "":
 		return nil, false, ErrNoToken
@@ -29,11 +29,11 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) 
 		return nil, false, fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, len(token), maxToken)
 	}
 	if entry := v.cache.get(token); entry != nil {
-		if claims, err := v.verifyCached(ctx, entry, arrived); claims != nil || err != nil {
+		if claims, err := v.verifyCached(ctx, entry, arrived, now); claims != nil || err != nil {
 			return claims, true, err
 		}
 	}
-	payload, key, err := v.verifySignature(ctx, token, arrived)
+	payload, keyID, key, err := v.verifySignature(ctx, token, arrived)
 	if err != nil {
 		return nil, false, err
 	}
@@ -43,20 +43,20 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived time.Time) 
 	}
 	kept := strings.Clone(token) // fiber uses a string's memory again
 	claims.token, claims.verifier = &kept, v
-	v.cache.put(claims, key, v.leeway)
+	v.cache.put(claims, keyID, key, v.keys.state.Load().set, v.leeway)
 	return claims, false, nil
 }
 
 // verifyCached repeats the checks whose results change with time: whether the
 // key is still published, and the dates. It returns (nil, nil) if another key
 // has the key id now, so that the token must be verified anew.
-func (v *Verifier) verifyCached(ctx context.Context, entry *cacheEntry, now time.Time) (*Claims, error) {
-	if set := v.keys.fresh(now); set == nil || set != entry.key.set && set.keys[entry.key.id] != entry.key.jwk {
-		jwk, err := v.keys.find(ctx, entry.key.id, &lookup{arrived: now})
+func (v *Verifier) verifyCached(ctx context.Context, entry *cacheEntry, arrived, now time.Time) (*Claims, error) {
+	if set := v.keys.fresh(now); set == nil || set != entry.set && set.keys[entry.keyID] != entry.jwk {
+		jwk, err := v.keys.find(ctx, entry.keyID, &lookup{arrived: arrived})
 		if err != nil {
 			return nil, err
 		}
-		if jwk != entry.key.jwk {
+		if jwk != entry.jwk {
 			return nil, nil
 		}
 		now = time.Now() // find may have waited
@@ -72,18 +72,17 @@ func (v *Verifier) verifyCached(ctx context.Context, entry *cacheEntry, now time
 }
 
 // verifySignature returns the payload of a token that a published key has
-// signed, and that key. Nothing has looked at the payload but for its syntax.
-func (v *Verifier) verifySignature(ctx context.Context, token string, arrived time.Time) ([]byte, usedKey, error) {
+// signed, and that key. Of the payload, only the syntax is checked.
+func (v *Verifier) verifySignature(ctx context.Context, token string, arrived time.Time) (payload []byte, keyID string, key any, err error) {
 	if n := strings.IndexByte(token, '.'); n > maxHeader {
-		return nil, usedKey{}, fmt.Errorf("%w: header segment of %d bytes, at most %d", ErrMalformed, n, maxHeader)
+		return nil, "", nil, fmt.Errorf("%w: header segment of %d bytes, at most %d", ErrMalformed, n, maxHeader)
 	}
 	if strings.IndexByte(token, '\n') >= 0 || strings.IndexByte(token, '\r') >= 0 {
 		// encoding/base64 skips them, even if it is strict.
-		return nil, usedKey{}, fmt.Errorf("%w: line break in the token", ErrMalformed)
+		return nil, "", nil, fmt.Errorf("%w: line break in the token", ErrMalformed)
 	}
 	request := &lookup{arrived: arrived}
 	published := v.keyfunc.KeyfuncCtx(context.WithValue(ctx, lookupKey{}, request))
-	var key any
 	parsed, err := v.parser.ParseWithClaims(token, &request.payload, func(t *jwt.Token) (_ any, err error) {
 		if err := checkHeader(t.Header); err != nil {
 			return nil, &keyError{err}
@@ -92,9 +91,9 @@ func (v *Verifier) verifySignature(ctx context.Context, token string, arrived ti
 		return key, err
 	})
 	if err != nil {
-		return nil, usedKey{}, parseError(parsed, err)
+		return nil, "", nil, parseError(parsed, err)
 	}
-	return request.payload.json, v.keys.used(parsed.Header["kid"].(string), key), nil
+	return request.payload.json, parsed.Header["kid"].(string), key, nil
 }
 
 // checkHeader checks what golang-jwt and keyfunc leave out: keyfunc would try
@@ -126,19 +125,13 @@ func parseError(parsed *jwt.Token, err error) error {
 	if errors.Is(err, jwt.ErrTokenMalformed) {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if _, ok := parsed.Header["alg"].(string); !ok {
+	if alg, _ := parsed.Header["alg"].(string); alg == "" {
 		return fmt.Errorf("%w: header without an alg", ErrMalformed)
 	}
 	return fmt.Errorf("%w: %w", ErrSignature, err) // not RS256, or not by this key
 }
 
-// newParser returns golang-jwt's parser at its strictest. The claims are
-// validated by newValidator, once they are decoded.
-func newParser() *jwt.Parser {
-	return jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
-}
-
-// newValidator returns golang-jwt's checks of the claims at their strictest.
+// newValidator returns golang-jwt's checks of the claims, all of them.
 func newValidator(issuer string, audiences []string, leeway time.Duration) *jwt.Validator {
 	return jwt.NewValidator(
 		jwt.WithIssuer(issuer),

@@ -19,13 +19,13 @@ import (
 type Config struct {
 	// Rule says which callers pass.
 	core.Rule
-	// Skipper, if set, names the requests that pass unexamined: preflights,
-	// health checks. They get no claims here, and a forged email header is
-	// removed; what an outer New vouched for stays.
+	// Skipper, if set, returns true for the requests that pass unexamined:
+	// preflights, health checks. They get no claims here, and a forged email
+	// header is removed; claims of an outer New stay.
 	Skipper func(echo.Context) bool
-	// ErrorHandler, if set, takes the place of the default refusal for the
-	// requests that New or a Require behind it refuses. It must answer, or
-	// return an error for echo's HTTPErrorHandler.
+	// ErrorHandler, if set, answers the requests that New or a Require behind
+	// it refuses, or returns an error for echo's HTTPErrorHandler; where it does
+	// neither, the default refusal is returned. The error is for the operator.
 	ErrorHandler func(echo.Context, error) error
 }
 
@@ -35,15 +35,15 @@ const (
 	errorHandlerKey = "cfaccess.errorHandler"
 )
 
-// New returns the middleware that lets only those callers reach the handler
-// whom v and the Config admit. The handler finds their claims with [Claims],
-// under the key "cfaccess" in echo's context, and with core.FromContext in the
-// request's. Of several Configs the first counts. New panics if v is nil.
+// New returns the middleware that lets only callers reach the handler whom v and
+// the Config admit. The handler finds their claims with [Claims], under the key
+// "cfaccess" in echo's context, and with core.FromContext in the request's. Of
+// several Configs the first counts. New panics if v is nil.
 //
-// A refusal is returned as an *echo.HTTPError whose Message is a *core.Refusal
-// and which matches core's error with errors.Is. The headers of the answer are
-// set by then: an HTTPErrorHandler that sends another kind of body deletes
-// Content-Type first, since echo keeps one that is there.
+// A refusal is returned as an *echo.HTTPError whose Message and Internal are a
+// *core.Refusal, and which matches core's error with errors.Is. The headers of
+// the answer are set by then: an HTTPErrorHandler that sends another kind of
+// body deletes Content-Type first, since echo keeps one that is there.
 func New(v *core.Verifier, config ...Config) echo.MiddlewareFunc {
 	if v == nil {
 		panic("echoaccess: New: the Verifier is nil")
@@ -62,20 +62,20 @@ func New(v *core.Verifier, config ...Config) echo.MiddlewareFunc {
 				return next(c)
 			}
 			claims, err := v.Admit(c.Request().Context(), c.Request().Header, cfg.Rule)
+			c.SetRequest(core.Forward(c.Request(), claims))
 			if err != nil {
 				return refuse(c, err)
 			}
 			if claims != nil {
 				c.Set(claimsKey, claims)
 			}
-			c.SetRequest(core.Forward(c.Request(), claims))
 			return next(c)
 		}
 	}
 }
 
 // Require returns the middleware, for a route or group behind [New], that lets
-// only those callers pass whom every policy allows. Without New before it, and
+// only callers pass whom every policy allows. Without New before it, and
 // for an anonymous caller, it refuses with 401. It panics if a policy is nil.
 func Require(policies ...core.Policy) echo.MiddlewareFunc {
 	policy := core.AllOf(policies...)
@@ -89,19 +89,21 @@ func Require(policies ...core.Policy) echo.MiddlewareFunc {
 	}
 }
 
-// Claims returns the claims of the request's caller, or false if nobody was
-// verified. The claims may be kept; c may not, echo uses it again.
+// Claims returns the claims of the request's caller, or false if it is
+// anonymous. The claims may be kept; c may not, echo uses it again.
 func Claims(c echo.Context) (*core.Claims, bool) {
 	return core.FromContext(c.Request().Context())
 }
 
 func refuse(c echo.Context, err error) error {
 	if handle, ok := c.Get(errorHandlerKey).(func(echo.Context, error) error); ok {
-		return handle(c, err)
+		if err := handle(c, err); err != nil || c.Response().Committed {
+			return err
+		}
 	}
 	refusal := core.Refuse(err)
 	maps.Copy(c.Response().Header(), refusal.Header())
 	// The outermost error, and a new one each time: echo's default handler
 	// looks for it with a type assertion, and SetInternal would be a race.
-	return &echo.HTTPError{Code: refusal.Status, Message: refusal, Internal: err}
+	return &echo.HTTPError{Code: refusal.Status, Message: refusal, Internal: refusal}
 }

@@ -10,6 +10,9 @@
 package fiberaccess
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/utils"
 
@@ -21,22 +24,23 @@ import (
 type Config struct {
 	// Rule says which callers pass.
 	core.Rule
-	// Next, if set, names the requests that pass unexamined, such as preflights.
-	// They get no claims here, and a forged email header is removed; what an
-	// outer New vouched for stays.
+	// Next, if set, returns true for the requests that pass unexamined, such as
+	// preflights. They get no claims here, and a forged email header is removed;
+	// claims of an outer New stay.
 	Next func(*fiber.Ctx) bool
 	// ErrorHandler, if set, answers the requests that New or a Require behind it
-	// refuses. The error is a *fiber.Error with errors.As and core's error with
-	// errors.Is; its text is safe to show. Return it for the app's ErrorHandler.
+	// refuses; an empty 200 is replaced by the default answer. The error is a
+	// *fiber.Error with errors.As and core's error with errors.Is; its text is
+	// safe to show. Return it for the app's ErrorHandler.
 	ErrorHandler func(*fiber.Ctx, error) error
 }
 
 const claimsKey, errorHandlerKey = "cfaccess", "cfaccess.errorHandler" // in Locals
 
-// New returns the middleware that lets only those callers reach the handlers
-// after it whom v and the Config admit. Handlers find their claims with
-// [Claims], under the key "cfaccess" in Locals, and with core.FromContext in
-// the UserContext. Of several Configs the first counts. New panics if v is nil.
+// New returns the middleware that lets only callers reach the handlers after it
+// whom v and the Config admit. Handlers find their claims with [Claims], under
+// the key "cfaccess" in Locals, and with core.FromContext in the UserContext
+// and the Context. Of several Configs the first counts. New panics if v is nil.
 func New(v *core.Verifier, config ...Config) fiber.Handler {
 	if v == nil {
 		panic("fiberaccess: New: the Verifier is nil")
@@ -56,18 +60,20 @@ func New(v *core.Verifier, config ...Config) fiber.Handler {
 			c.Locals(errorHandlerKey, cfg.ErrorHandler)
 		}
 		if cfg.Next != nil && cfg.Next(c) {
-			return forward(c, nil)
+			forward(c, nil)
+			return c.Next()
 		}
 		claims, err := v.Admit(c.UserContext(), (*headers)(c), cfg.Rule)
+		forward(c, claims)
 		if err != nil {
 			return refuse(c, err)
 		}
-		return forward(c, claims)
+		return c.Next()
 	}
 }
 
 // Require returns the middleware, for a route or group behind [New], that lets
-// only those callers pass whom every policy allows. Without New before it, and
+// only callers pass whom every policy allows. Without New before it, and
 // for an anonymous caller, it answers 401. It panics if a policy is nil.
 func Require(policies ...core.Policy) fiber.Handler {
 	policy := core.AllOf(policies...)
@@ -79,7 +85,7 @@ func Require(policies ...core.Policy) fiber.Handler {
 	}
 }
 
-// Claims returns the caller's claims, or false if nobody was verified.
+// Claims returns the caller's claims, or false if it is anonymous.
 func Claims(c *fiber.Ctx) (*core.Claims, bool) { return core.FromContext(c.UserContext()) }
 
 // headers are for core. The strings are fiber's: core copies what it keeps.
@@ -92,23 +98,35 @@ func (h *headers) Values(name string) (values []string) {
 	return values
 }
 
-// forward is core.Forward in fiber's dress.
-func forward(c *fiber.Ctx, claims *core.Claims) error {
+// forward does to fiber's request what core.Forward does to net/http's.
+func forward(c *fiber.Ctx, claims *core.Claims) {
 	if claims != nil {
 		c.Locals(claimsKey, claims)
 		c.SetUserContext(core.NewContext(c.UserContext(), claims))
 	}
-	c.Request().Header.Del(core.EmailHeader)
-	if caller, ok := Claims(c); ok && caller.Email != "" {
-		c.Request().Header.Set(core.EmailHeader, caller.Email)
+	header := &c.Request().Header
+	for _, name := range header.PeekKeys() {
+		if name := utils.UnsafeString(name); core.IsEmailHeader(name) {
+			header.Del(name)
+		}
 	}
-	return c.Next()
+	if connection := c.Get(fiber.HeaderConnection); len(connection) >= len(core.EmailHeader) {
+		// What it names, a reverse proxy drops.
+		options := slices.DeleteFunc(strings.Split(connection, ","), core.IsEmailHeader)
+		header.Set(fiber.HeaderConnection, strings.Join(options, ","))
+	}
+	if caller, ok := Claims(c); ok && caller.Email != "" {
+		header.Set(core.EmailHeader, caller.Email)
+	}
 }
 
 func refuse(c *fiber.Ctx, err error) error {
 	refusal := core.Refuse(err)
 	if handle, ok := c.Locals(errorHandlerKey).(func(*fiber.Ctx, error) error); ok {
-		return handle(c, &refusedError{fiber.NewError(refusal.Status, refusal.Detail), err})
+		err := handle(c, &refusedError{fiber.NewError(refusal.Status, refusal.Detail), refusal})
+		if err != nil || c.Response().StatusCode() != fiber.StatusOK || len(c.Response().Body()) > 0 || c.Response().IsBodyStream() {
+			return err
+		}
 	}
 	for name, values := range refusal.Header() {
 		c.Set(name, values[0])

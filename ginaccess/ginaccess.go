@@ -10,6 +10,8 @@
 package ginaccess
 
 import (
+	"net/http"
+
 	"github.com/gin-gonic/gin"
 
 	"github.com/cfaccess/cfaccess/core"
@@ -20,13 +22,13 @@ import (
 type Config struct {
 	// Rule says which callers pass.
 	core.Rule
-	// Skipper, if set, names the requests that pass unexamined: preflights,
-	// health checks. They get no claims here, and a forged email header is
-	// removed; what an outer New vouched for stays.
+	// Skipper, if set, returns true for the requests that pass unexamined:
+	// preflights, health checks. They get no claims here, and a forged email
+	// header is removed; claims of an outer New stay.
 	Skipper gin.Skipper
 	// ErrorHandler, if set, answers the requests that New or a Require behind
-	// it refuses; it must answer. core.Refuse gives the default answer. The
-	// context is aborted and the error in its Errors by then.
+	// it refuses; where it writes nothing, core.Refuse's answer is sent. The
+	// error is for the operator. The context is aborted by then.
 	ErrorHandler func(*gin.Context, error)
 }
 
@@ -36,11 +38,12 @@ const (
 	errorHandlerKey = "cfaccess.errorHandler"
 )
 
-// New returns the middleware that lets only those callers reach the handlers
-// after it whom v and the Config admit. Handlers find their claims with
-// [Claims], under the key "cfaccess" in gin's context, and with
-// core.FromContext in the request's. A refusal is added to c.Errors. Of
-// several Configs the first counts. New panics if v is nil.
+// New returns the middleware that lets only callers reach the handlers after it
+// whom v and the Config admit. Handlers find their claims with [Claims], under
+// the key "cfaccess" in gin's context, and with core.FromContext in both that
+// and the request's. A refusal is added to c.Errors as a *core.Refusal, whose
+// text is fit for the client. Of several Configs the first counts. New panics
+// if v is nil.
 func New(v *core.Verifier, config ...Config) gin.HandlerFunc {
 	if v == nil {
 		panic("ginaccess: New: the Verifier is nil")
@@ -58,6 +61,7 @@ func New(v *core.Verifier, config ...Config) gin.HandlerFunc {
 			return
 		}
 		claims, err := v.Admit(c.Request.Context(), c.Request.Header, cfg.Rule)
+		c.Request = core.Forward(c.Request, claims)
 		if err != nil {
 			refuse(c, err)
 			return
@@ -65,12 +69,11 @@ func New(v *core.Verifier, config ...Config) gin.HandlerFunc {
 		if claims != nil {
 			c.Set(claimsKey, claims)
 		}
-		c.Request = core.Forward(c.Request, claims)
 	}
 }
 
 // Require returns the middleware, for a route or group behind [New], that lets
-// only those callers pass whom every policy allows. Without New before it, and
+// only callers pass whom every policy allows. Without New before it, and
 // for an anonymous caller, it answers 401. It panics if a policy is nil.
 func Require(policies ...core.Policy) gin.HandlerFunc {
 	policy := core.AllOf(policies...)
@@ -81,19 +84,21 @@ func Require(policies ...core.Policy) gin.HandlerFunc {
 	}
 }
 
-// Claims returns the claims of the request's caller, or false if nobody was
-// verified. The claims may be kept; c may not, gin uses it again.
+// Claims returns the claims of the request's caller, or false if it is
+// anonymous. The claims may be kept; c may not, gin uses it again.
 func Claims(c *gin.Context) (*core.Claims, bool) {
 	return core.FromContext(c.Request.Context())
 }
 
 func refuse(c *gin.Context, err error) {
+	refusal := core.Refuse(err)
 	// c.Error would take a *gin.Error out of a policy's error, and lose the rest.
-	c.Errors = append(c.Errors, &gin.Error{Err: err, Type: gin.ErrorTypePrivate})
+	c.Errors = append(c.Errors, &gin.Error{Err: refusal, Type: gin.ErrorTypePrivate})
 	c.Abort()
 	if handle, ok := c.Value(errorHandlerKey).(func(*gin.Context, error)); ok {
 		handle(c, err)
-		return
 	}
-	core.Refuse(err).ServeHTTP(c.Writer, c.Request)
+	if !c.Writer.Written() && c.Writer.Status() == http.StatusOK {
+		refusal.ServeHTTP(c.Writer, c.Request)
+	}
 }

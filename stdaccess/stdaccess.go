@@ -21,20 +21,21 @@ import (
 type Config struct {
 	// Rule says which callers pass.
 	core.Rule
-	// Skipper, if set, names the requests that pass unexamined: preflights,
-	// health checks. They get no claims here, and a forged email header is
-	// removed; what an outer New vouched for stays.
+	// Skipper, if set, returns true for the requests that pass unexamined:
+	// preflights, health checks. They get no claims here, and a forged email
+	// header is removed; claims of an outer New stay.
 	Skipper func(*http.Request) bool
 	// ErrorHandler, if set, answers the requests that New or a Require behind
-	// it refuses; it must answer. core.Refuse gives the default answer.
+	// it refuses. It must answer: net/http makes an empty 200 of none. The error
+	// is for the operator; core.Refuse gives the answer for the client.
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
 }
 
-// New returns the middleware that lets only those callers reach the handler
-// whom v and the Config admit. The handler finds their claims with [Claims],
-// and the verified email in the header core.EmailHeader. The ResponseWriter is
-// passed on as it is. Of several Configs the first counts. New panics if v is
-// nil.
+// New returns the middleware that lets only callers reach the handler whom v and
+// the Config admit. The handler finds their claims with [Claims], and the
+// verified email in the header core.EmailHeader; a forged one is removed from
+// every request, see core.Forward. The ResponseWriter is passed on as it is. Of
+// several Configs the first counts. New panics if v is nil.
 func New(v *core.Verifier, config ...Config) func(http.Handler) http.Handler {
 	if v == nil {
 		panic("stdaccess: New: the Verifier is nil")
@@ -53,17 +54,18 @@ func New(v *core.Verifier, config ...Config) func(http.Handler) http.Handler {
 				return
 			}
 			claims, err := v.Admit(r.Context(), r.Header, cfg.Rule)
+			r = core.Forward(r, claims)
 			if err != nil {
 				refuse(w, r, err)
 				return
 			}
-			next.ServeHTTP(w, core.Forward(r, claims))
+			next.ServeHTTP(w, r)
 		})
 	}
 }
 
 // Require returns the middleware, for a handler behind [New], that lets only
-// those callers pass whom every policy allows. Without New before it, and for
+// callers pass whom every policy allows. Without New before it, and for
 // an anonymous caller, it answers 401. It panics if a policy is nil.
 func Require(policies ...core.Policy) func(http.Handler) http.Handler {
 	policy := core.AllOf(policies...)
@@ -78,8 +80,8 @@ func Require(policies ...core.Policy) func(http.Handler) http.Handler {
 	}
 }
 
-// Claims returns the claims of the request's caller, or false if nobody was
-// verified: see [core.FromContext].
+// Claims returns the claims of the request's caller, or false if it is
+// anonymous: see [core.FromContext].
 func Claims(r *http.Request) (*core.Claims, bool) {
 	return core.FromContext(r.Context())
 }
