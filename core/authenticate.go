@@ -21,8 +21,7 @@ const (
 	EmailHeader = "Cf-Access-Authenticated-User-Email"
 )
 
-// maxCookies is how many cookies named TokenCookie are tried. With Access's
-// "cookie path" setting a browser holds one for each path.
+// maxCookies are tried: a browser may hold one for each path.
 const maxCookies = 4
 
 // Headers are the header fields of a request. Values returns every value of

@@ -21,6 +21,12 @@ const maxDocument = 1 << 20
 // 3.3), larger ones make each signature take long.
 const leastModulus, mostModulus = 2048, 8192
 
+// keySet is the usable part of one certs document. It is immutable. A key that
+// stays published is the same *JWK in the next set; see parseCerts.
+type keySet struct {
+	keys map[string]*jwkset.JWK // by key id
+}
+
 // fetchCerts returns the keys that a team publishes at a URL. Every answer that
 // Access doesn't give is an error, which leaves the last good keys in place.
 func fetchCerts(ctx context.Context, client *http.Client, url string, last *keySet) (*keySet, error) {

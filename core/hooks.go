@@ -8,9 +8,9 @@ import (
 // Hooks are callbacks for metrics and tracing. The zero value has none and
 // costs nothing. They may be called from several goroutines at once.
 //
-// A hook delays the request or the fetch that it reports. A panic of Fetched
-// ends the process, since a fetch has a goroutine of its own. Hooks see claims
-// and error texts, which are not for clients.
+// A hook delays what it reports. A panic of Fetched ends the process, since a
+// fetch has a goroutine of its own. Hooks see claims and error texts, which are
+// not for clients.
 type Hooks struct {
 	// Decided is called once at the end of each Verify, Authenticate, Admit and
 	// Require, whatever came of it: several cookies are one decision, an

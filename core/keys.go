@@ -41,13 +41,6 @@ type keysState struct {
 	fresh    time.Time // before this the set serves without a look at the rest
 }
 
-// keySet is the usable part of one certs document. It is immutable. A key that
-// stays published is the same *JWK in the next set, and if nothing changed, the
-// next set is the same *keySet.
-type keySet struct {
-	keys map[string]*jwkset.JWK // by key id
-}
-
 // flight is a fetch under way.
 type flight struct {
 	reason string
@@ -135,7 +128,8 @@ func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, _ error, wait 
 	}
 
 	switch {
-	case len(state.set.keys) == 0 || since(now, state.fetched) > k.cfg.MaxStale:
+	case len(state.set.keys) == 0 || // the first token ever
+		since(now, state.fetched) > k.cfg.MaxStale:
 		return nil, &keysUnavailableError{cmp.Or(state.err, errFetching), -overdue}, k.flight
 	case jwk == nil:
 		unknown := &unknownKeyError{id, k.issuer, &request.payload, state.err}

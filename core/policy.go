@@ -147,7 +147,7 @@ func Audience(tags ...string) Policy {
 // array that contains one of them. Values are compared exactly; numbers and
 // other types match none. With no value it refuses.
 //
-// Access leaves attributes out for people with many. Don't negate this policy:
+// Access leaves attributes out for people with many, so never negate it:
 // Not(Custom(…)) allows a caller whose attribute was left out.
 func Custom(name string, values ...string) Policy {
 	values = slices.Clone(values)

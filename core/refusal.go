@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -26,33 +27,26 @@ type Refusal struct {
 	cause error
 }
 
-// refusals says what a client gets for each class of error.
+// refusals says what a client gets for each class of error. One text serves for
+// all flaws of a token, so that nobody learns which it was.
 var refusals = [...]struct {
-	class        error
+	classes      []error
 	status       int
 	code, detail string
 }{
-	{ErrNoToken, 401, "token_missing", "This needs a sign-in through Cloudflare Access."},
-	{ErrMalformed, 401, "token_invalid", detailInvalid},
-	{ErrUnknownKey, 401, "token_invalid", detailInvalid},
-	{ErrSignature, 401, "token_invalid", detailInvalid},
-	{ErrIssuer, 401, "token_invalid", detailInvalid},
-	{ErrAudience, 401, "token_invalid", detailInvalid},
-	{ErrTokenType, 401, "token_invalid", detailInvalid},
-	{ErrExpired, 401, "token_expired", "The Access token has expired."},
-	{ErrNotYetValid, 401, "token_not_yet_valid", "The Access token is not valid yet."},
-	{ErrForbidden, 403, "forbidden", "You are signed in, but not allowed to do this."},
-	{ErrKeysUnavailable, 503, "keys_unavailable", "The Access token can't be checked at the moment."},
-	{ErrPolicyUnavailable, 503, "policy_unavailable", "Your permission can't be checked at the moment."},
+	{[]error{ErrNoToken}, 401, "token_missing", "This needs a sign-in through Cloudflare Access."},
+	{[]error{ErrMalformed, ErrUnknownKey, ErrSignature, ErrIssuer, ErrAudience, ErrTokenType}, 401, "token_invalid", "The Access token is not valid here."},
+	{[]error{ErrExpired}, 401, "token_expired", "The Access token has expired."},
+	{[]error{ErrNotYetValid}, 401, "token_not_yet_valid", "The Access token is not valid yet."},
+	{[]error{ErrForbidden}, 403, "forbidden", "You are signed in, but not allowed to do this."},
+	{[]error{ErrKeysUnavailable}, 503, "keys_unavailable", "The Access token can't be checked at the moment."},
+	{[]error{ErrPolicyUnavailable}, 503, "policy_unavailable", "Your permission can't be checked at the moment."},
 }
-
-// detailInvalid is the same for all, so that nobody learns what was wrong.
-const detailInvalid = "The Access token is not valid here."
 
 // isClass reports whether err itself is one of the sentinels.
 func isClass(err error) bool {
 	for _, row := range refusals {
-		if err == row.class { //nolint:errorlint // the sentinel alone
+		if slices.Contains(row.classes, err) {
 			return true
 		}
 	}
@@ -72,7 +66,7 @@ func isClass(err error) bool {
 func Refuse(err error) *Refusal {
 	r := &Refusal{Status: 500, Code: "internal_error", Detail: "The request could not be handled.", cause: err}
 	for _, row := range refusals {
-		if errors.Is(err, row.class) {
+		if slices.ContainsFunc(row.classes, func(class error) bool { return errors.Is(err, class) }) {
 			r.Status, r.Code, r.Detail = row.status, row.code, row.detail
 			break
 		}

@@ -49,7 +49,8 @@ func New(cfg Config) (*Verifier, error) {
 		logger:     cfg.Logger,
 		hooks:      cfg.Hooks,
 		parser:     jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation()),
-		validator:  newValidator(issuer, cfg.Audiences, cfg.Leeway),
+		validator: jwt.NewValidator(jwt.WithIssuer(issuer), jwt.WithAudience(cfg.Audiences...), jwt.WithExpirationRequired(),
+			jwt.WithIssuedAt(), jwt.WithLeeway(cfg.Leeway)),
 	}
 	if v.cache, err = newCache(cfg.TokenCacheBytes); err != nil {
 		return nil, err

@@ -13,10 +13,7 @@ import (
 // The size of a token and of its header segment. Access's are about 900 and
 // 150 bytes. golang-jwt decodes the header before it asks for a key, so a
 // larger limit would let unsigned tokens cost many times their usual work.
-const (
-	maxToken  = 8 << 10
-	maxHeader = 512
-)
+const maxToken, maxHeader = 8 << 10, 512
 
 // verify decides about one token: its form, the cache, the signature, the
 // claims. arrived is when the request came: however many tokens it brings, it
@@ -42,6 +39,7 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived, now time.T
 		return nil, false, err
 	}
 	kept := strings.Clone(token) // fiber uses a string's memory again
+	claims.background = NewContext(context.Background(), claims)
 	claims.token, claims.verifier = &kept, v
 	v.cache.put(claims, keyID, key, v.keys.state.Load().set, v.leeway)
 	return claims, false, nil
@@ -129,17 +127,6 @@ func parseError(parsed *jwt.Token, err error) error {
 		return fmt.Errorf("%w: header without an alg", ErrMalformed)
 	}
 	return fmt.Errorf("%w: %w", ErrSignature, err) // not RS256, or not by this key
-}
-
-// newValidator returns golang-jwt's checks of the claims, all of them.
-func newValidator(issuer string, audiences []string, leeway time.Duration) *jwt.Validator {
-	return jwt.NewValidator(
-		jwt.WithIssuer(issuer),
-		jwt.WithAudience(audiences...),
-		jwt.WithExpirationRequired(),
-		jwt.WithIssuedAt(),
-		jwt.WithLeeway(leeway),
-	)
 }
 
 // verifyClaims returns the claims of a payload whose signature is good. If

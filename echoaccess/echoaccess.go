@@ -89,6 +89,15 @@ func Require(policies ...core.Policy) echo.MiddlewareFunc {
 	}
 }
 
+// SkipPaths returns a Skipper for requests of exactly these paths, such as
+// "/healthz", escapes included. It panics on a path without a leading slash, or
+// with * or ? in it: a prefix in front of a file server would let
+// /public/../secret pass.
+func SkipPaths(paths ...string) func(echo.Context) bool {
+	skip := core.SkipPaths(paths...)
+	return func(c echo.Context) bool { return skip(c.Request().URL.EscapedPath()) }
+}
+
 // Claims returns the claims of the request's caller, or false if it is
 // anonymous. The claims may be kept; c may not, echo uses it again.
 func Claims(c echo.Context) (*core.Claims, bool) {

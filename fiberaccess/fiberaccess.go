@@ -85,6 +85,15 @@ func Require(policies ...core.Policy) fiber.Handler {
 	}
 }
 
+// SkipPaths returns a Next for requests of exactly these paths, such as
+// "/healthz", escapes included. It panics on a path without a leading slash, or
+// with * or ? in it: a prefix in front of a file server would let
+// /public/../secret pass.
+func SkipPaths(paths ...string) func(*fiber.Ctx) bool {
+	skip := core.SkipPaths(paths...)
+	return func(c *fiber.Ctx) bool { return skip(utils.UnsafeString(c.Request().URI().PathOriginal())) }
+}
+
 // Claims returns the caller's claims, or false if it is anonymous.
 func Claims(c *fiber.Ctx) (*core.Claims, bool) { return core.FromContext(c.UserContext()) }
 
@@ -104,19 +113,34 @@ func forward(c *fiber.Ctx, claims *core.Claims) {
 		c.Locals(claimsKey, claims)
 		c.SetUserContext(core.NewContext(c.UserContext(), claims))
 	}
+	var email string
+	if caller, ok := Claims(c); ok {
+		email = caller.Email
+	}
 	header := &c.Request().Header
+	sent, others := 0, 0
 	for _, name := range header.PeekKeys() {
-		if name := utils.UnsafeString(name); core.IsEmailHeader(name) {
-			header.Del(name)
+		if string(name) == core.EmailHeader {
+			sent++
+		} else if core.IsEmailHeader(utils.UnsafeString(name)) {
+			others++
+		}
+	}
+	isRight := sent == 0 && email == "" || sent == 1 && email != "" && string(header.Peek(core.EmailHeader)) == email
+	if !isRight || others > 0 {
+		for _, name := range header.PeekKeys() {
+			if name := utils.UnsafeString(name); core.IsEmailHeader(name) {
+				header.Del(name)
+			}
+		}
+		if email != "" {
+			header.Set(core.EmailHeader, email)
 		}
 	}
 	if connection := c.Get(fiber.HeaderConnection); len(connection) >= len(core.EmailHeader) {
-		// What it names, a reverse proxy drops.
+		// A reverse proxy drops what it names.
 		options := slices.DeleteFunc(strings.Split(connection, ","), core.IsEmailHeader)
 		header.Set(fiber.HeaderConnection, strings.Join(options, ","))
-	}
-	if caller, ok := Claims(c); ok && caller.Email != "" {
-		header.Set(core.EmailHeader, caller.Email)
 	}
 }
 

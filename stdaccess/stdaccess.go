@@ -80,6 +80,15 @@ func Require(policies ...core.Policy) func(http.Handler) http.Handler {
 	}
 }
 
+// SkipPaths returns a Skipper for requests of exactly these paths, such as
+// "/healthz", escapes included. It panics on a path without a leading slash, or
+// with * or ? in it: a prefix in front of a file server would let
+// /public/../secret pass.
+func SkipPaths(paths ...string) func(*http.Request) bool {
+	skip := core.SkipPaths(paths...)
+	return func(r *http.Request) bool { return skip(r.URL.EscapedPath()) }
+}
+
 // Claims returns the claims of the request's caller, or false if it is
 // anonymous: see [core.FromContext].
 func Claims(r *http.Request) (*core.Claims, bool) {
