@@ -118,9 +118,7 @@ func Example_publicRoute() {
 	defer team.Close()
 	app := http.HandlerFunc(showEmail)
 
-	protect := stdaccess.New(verifier, stdaccess.Config{
-		Skipper: func(r *http.Request) bool { return r.URL.EscapedPath() == "/healthz" },
-	})
+	protect := stdaccess.New(verifier, stdaccess.Config{Skipper: stdaccess.SkipPaths("/healthz")})
 
 	handler := protect(app)
 	fmt.Println(get(handler, "/healthz", core.EmailHeader, "forged@example.com").Body)
