@@ -31,7 +31,6 @@ func main() {
 	once := flag.Bool("once", false, "exit after the table")
 	addr := flag.String("addr", "127.0.0.1:3000", "address to serve on after the table")
 	flag.Parse()
-	log.SetFlags(log.Ltime)
 
 	team := accesstest.NewTeam("acme")
 	defer team.Close()
