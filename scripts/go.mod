@@ -35,7 +35,6 @@ require (
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.12 // indirect
 	github.com/gin-contrib/sse v1.1.0 // indirect
-	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/go-json-experiment/json v1.27.2 // indirect
 	github.com/go-playground/locales v0.14.1 // indirect
 	github.com/go-playground/universal-translator v0.18.1 // indirect
@@ -92,4 +91,8 @@ replace (
 	github.com/cfaccess/cfaccess/stdaccess => ../stdaccess
 )
 
-require golang.org/x/mod v0.38.0
+require (
+	github.com/go-jose/go-jose/v4 v4.1.4
+	golang.org/x/mod v0.38.0
+	pgregory.net/rapid v1.3.0
+)
