@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-const whereAudience = "copy the Application Audience (AUD) Tag from the application's Basic information page in Cloudflare's Zero Trust dashboard"
+const whereAudience = "copy the Application Audience (AUD) Tag from the application's page in Cloudflare's dashboard"
 
 var (
 	audienceForm = regexp.MustCompile(`^[0-9a-f]{64}$`)

@@ -12,8 +12,8 @@ import (
 // its context, and with [EmailHeader] overwritten by the verified email, or
 // removed where there is none. Every other spelling of the name that
 // [IsEmailHeader] knows is removed, and so is its mention in Connection, which
-// would make a reverse proxy drop it. r and its header map are not changed: what
-// changes is a copy. Trailers are not looked at.
+// would make a reverse proxy drop it. So is the announcement of such a trailer.
+// r and its header map are not changed: what changes is a copy.
 //
 // A nil c stands for a request that was not verified. Claims that an outer
 // middleware put into its context stay, and so does their email.
@@ -26,8 +26,8 @@ func Forward(r *http.Request, c *Claims) *http.Request {
 	if caller != nil {
 		email = caller.Email
 	}
-	header := forwardHeader(r.Header, email)
-	if !isNew && header == nil {
+	header, trailer := forwardHeader(r.Header, email), forwardHeader(r.Trailer, "")
+	if !isNew && header == nil && trailer == nil {
 		return r
 	}
 	ctx := r.Context()
@@ -37,6 +37,9 @@ func Forward(r *http.Request, c *Claims) *http.Request {
 	r = r.WithContext(ctx) // a shallow copy
 	if header != nil {
 		r.Header = header
+	}
+	if trailer != nil {
+		r.Trailer = trailer
 	}
 	return r
 }

@@ -118,14 +118,16 @@ func forward(c *fiber.Ctx, claims *core.Claims) {
 		email = caller.Email
 	}
 	header := &c.Request().Header
-	sent, isRight := 0, string(header.Peek(core.EmailHeader)) == email
+	sent, others := 0, 0
 	for _, name := range header.PeekKeys() {
-		if name := utils.UnsafeString(name); core.IsEmailHeader(name) {
+		if string(name) == core.EmailHeader {
 			sent++
-			isRight = isRight && name == core.EmailHeader
+		} else if core.IsEmailHeader(utils.UnsafeString(name)) {
+			others++
 		}
 	}
-	if !isRight || sent > 1 {
+	isRight := sent == 0 && email == "" || sent == 1 && email != "" && string(header.Peek(core.EmailHeader)) == email
+	if !isRight || others > 0 {
 		for _, name := range header.PeekKeys() {
 			if name := utils.UnsafeString(name); core.IsEmailHeader(name) {
 				header.Del(name)
