@@ -5,12 +5,11 @@ import (
 	"github.com/cfaccess/cfaccess/scripts/peers"
 )
 
-// A class is a reason to refuse a token. It is a rule, which refuses the token with
-// one of these errors, or a quirk of a peer, which doesn't bind us and has no error.
+// A class is a reason to refuse a token: a rule of cfaccess, which then returns one of
+// errors, or a quirk, for which peers refuse and cfaccess doesn't. A quirk has no errors.
 type class struct {
 	name string
-	// peers are those that don't have the rule, or that have the quirk. They may
-	// differ from cfaccess for it, and need not.
+	// peers don't have the rule, or have the quirk. They may differ from cfaccess for it.
 	peers  []string
 	errors []error
 }

@@ -15,12 +15,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	_ = flag.Set("rapid.nofailfile", "true") // the keys are others each time, so a seed says as much
+	_ = flag.Set("rapid.nofailfile", "true") // the seed reproduces a failure as well
 	os.Exit(m.Run())
 }
 
-// As many tokens as -rapid.checks says. It fails with the smallest one on which the
-// verifiers differ for no reason that has a name.
+// TestDifferential verifies as many tokens as -rapid.checks says. It fails with the
+// smallest token on which the verifiers differ for a reason that no class names.
 func TestDifferential(t *testing.T) {
 	counts := make(tally)
 	defer func() { fmt.Print(counts) }()
@@ -36,7 +36,7 @@ func check(t rapid.TB, verifiers []verifier, counts tally) {
 		if rapid.Bool().Draw(t, "edited after signing") {
 			edits = append(edits, after.Draw(t, "edit after signing"))
 		}
-		o := judge(verifiers, service, place, edits)
+		o := verifyAll(verifiers, service, place, edits)
 		if err := o.difference(); err != nil {
 			t.Log("the smallest such token:\n" + o.String())
 			t.Fatal(err)
@@ -45,8 +45,8 @@ func check(t rapid.TB, verifiers []verifier, counts tally) {
 	})
 }
 
-// anyOf draws one of the edits. Each slot is as likely as another, however many edits
-// it has.
+// anyOf draws one of the edits. The slot is drawn first, so that a slot with many edits
+// doesn't come more often.
 func anyOf(edits []edit) *rapid.Generator[edit] {
 	bySlot := make(map[string][]edit)
 	for _, e := range edits {
@@ -66,29 +66,29 @@ func editsBeforeSigning() []edit {
 // GoString is what rapid prints of a draw.
 func (e edit) GoString() string { return e.slot + ": " + e.name }
 
-// An outcome is a token and what each verifier says of it.
+// An outcome is a token and the result of each verifier.
 type outcome struct {
 	*token
-	edits    []edit
-	verdicts []verdict
+	edits   []edit
+	results []result
 }
 
-type verdict struct {
+type result struct {
 	verifier
 	err error
 }
 
-// judge makes a token and asks the verifiers. No date that decides is within half a
-// second, so a token for which that took longer is made again.
-func judge(verifiers []verifier, service bool, place int, edits []edit) *outcome {
+// verifyAll makes a token and verifies it with each verifier. A date that decides is at
+// least half a second away. If verifying took nearly as long, the token is made again.
+func verifyAll(verifiers []verifier, service bool, place int, edits []edit) *outcome {
 	for {
 		began := time.Now()
 		o := &outcome{build(service, place, edits), edits, nil}
 		for _, v := range verifiers {
 			if v.ours {
-				_ = v.verify(o.signed) // the cache has it then, if it is good
+				_ = v.verify(o.signed) // a good one is in the cache then
 			}
-			o.verdicts = append(o.verdicts, verdict{v, v.verify(o.sent)})
+			o.results = append(o.results, result{v, v.verify(o.sent)})
 		}
 		if time.Since(began) < 400*time.Millisecond {
 			return o
@@ -98,7 +98,7 @@ func judge(verifiers []verifier, service bool, place int, edits []edit) *outcome
 
 func (c *class) isRule() bool { return c.errors != nil }
 
-func (c *class) names(v verdict) bool { return slices.Contains(c.peers, v.name) }
+func (c *class) names(v result) bool { return slices.Contains(c.peers, v.name) }
 
 func (c *class) allows(err error) bool {
 	return slices.ContainsFunc(c.errors, func(is error) bool { return errors.Is(err, is) })
@@ -109,7 +109,7 @@ func (o *outcome) good() bool { return !slices.ContainsFunc(o.classes, (*class).
 
 // difference returns a difference from cfaccess that no class explains, or nil.
 func (o *outcome) difference() error {
-	for _, v := range o.verdicts {
+	for _, v := range o.results {
 		differs := o.good() != (v.err == nil)
 		switch {
 		case v.ours && differs && v.err != nil:
@@ -138,14 +138,14 @@ func (o *outcome) String() string {
 	for _, text := range [][2]string{{"header", o.header}, {"claims", o.claims}, {"token", o.sent}} {
 		fmt.Fprintf(&b, "%-9s %s\n", text[0], strings.ReplaceAll(fmt.Sprintf("%.2000q", text[1]), `\"`, `"`))
 	}
-	for _, v := range o.verdicts {
+	for _, v := range o.results {
 		fmt.Fprintf(&b, "%s: %v\n", v.name, v.err)
 	}
 	return b.String()
 }
 
-// A tally has for each class how many tokens were in it, and for how many of these
-// a peer differed that the class names. nil stands for all tokens.
+// A tally counts tokens by class, and those for which a peer differed that the class
+// names. Under nil it counts all tokens.
 type tally map[*class]map[string]int
 
 func (t tally) count(c *class, what string) {
@@ -165,7 +165,7 @@ func (t tally) add(o *outcome) {
 			continue
 		}
 		t.count(c, "tokens")
-		for _, v := range o.verdicts {
+		for _, v := range o.results {
 			if o.good() != (v.err == nil) && o.good() != c.isRule() && c.names(v) {
 				t.count(c, v.name)
 			}
@@ -179,11 +179,11 @@ func (t tally) String() string {
 	fmt.Fprintf(&b, "%d tokens, of which %d break no rule\n\n", t[nil]["tokens"], t[nil]["good"])
 	fmt.Fprintf(&b, "| class | cfaccess | tokens | %s differs | %s differs |\n| --- | --- | ---: | ---: | ---: |\n", both[0], both[1])
 	for _, c := range classes {
-		verdict := "accepts"
+		decision := "accepts"
 		if c.isRule() {
-			verdict = "refuses"
+			decision = "refuses"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d |\n", c.name, verdict, t[c]["tokens"], t[c][both[0]], t[c][both[1]])
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d |\n", c.name, decision, t[c]["tokens"], t[c][both[0]], t[c][both[1]])
 	}
 	return b.String()
 }

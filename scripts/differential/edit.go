@@ -6,13 +6,11 @@ import (
 	"strings"
 )
 
-// An edit is one way in which a token differs from a good one, and the classes that
-// the token is in then. A token has one edit of each slot at most, so that none
-// undoes another.
+// An edit is one difference from a good token, and the classes that it puts the token
+// in. A token has at most one edit of each slot, so that none undoes another.
 type edit struct {
-	// slot is what is edited. In the order in which a token is made: "signature",
-	// which is who signs; "header alg", a member; "header", the JSON; the same for the
-	// claims; "header segment"; "token", the only one that the signature doesn't cover.
+	// slot is what the edit changes: "signature", who signs; "header alg", a member;
+	// "header", the JSON; "header segment", before signing; "header sent", after it; "token".
 	slot    string
 	name    string
 	apply   func(text string, t *token) string
@@ -43,7 +41,7 @@ func sets(of string, values []string, classes ...*class) (edits []edit) {
 	return edits
 }
 
-// replaces puts each of these in the place of old, wherever it is or only at first.
+// replaces puts each of these in the place of old, as often as times says.
 func replaces(slot string, times int, old string, with []string, classes ...*class) (edits []edit) {
 	for _, w := range with {
 		edits = append(edits, edit{slot, fmt.Sprintf("%.80q for %q", w, old), func(text string, _ *token) string { return strings.Replace(text, old, w, times) }, classes})

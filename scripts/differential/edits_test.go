@@ -9,12 +9,12 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Each edit alone makes no difference without a name, there are tokens of each
-// class, and each peer that a class names does differ for it.
+// No edit alone makes an unnamed difference, each class has tokens, and each peer that
+// a class names differs for it.
 func TestEachEdit(t *testing.T) {
 	verifiers, counts := newVerifiers(t), make(tally)
 	add := func(place int, service bool, edits ...edit) {
-		o := judge(verifiers, service, place, edits)
+		o := verifyAll(verifiers, service, place, edits)
 		if err := o.difference(); err != nil {
 			t.Errorf("%v\n%v", err, o)
 		}
@@ -38,7 +38,7 @@ func TestEachEdit(t *testing.T) {
 	}
 }
 
-// The token that every other is made from, read by means that this package has not.
+// A token without edits has the claims that Access gives it.
 func TestBuild(t *testing.T) {
 	for service, want := range map[bool]string{
 		false: `{"aud":["` + audience + `"],"country":"US","custom":{"groups":["g1","ops"],"level":7,"none":null,"on":true},"email":"żółw@example.com",` +
@@ -92,7 +92,7 @@ func TestPersonWithoutType(t *testing.T) {
 	}
 }
 
-// What is too long is known by its length, wherever that comes from.
+// A token is in the classes of its length, whichever edit made it so long.
 func TestTooLong(t *testing.T) {
 	for _, e := range append(spellingEdits(), editsAfterSigning()...) {
 		token := build(false, 0, []edit{e})
@@ -106,7 +106,7 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
-// The keys are what the certs document says of them.
+// The keys have the sizes and exponents that their classes need.
 func TestKeys(t *testing.T) {
 	for _, k := range append(slices.Clone(published), withdrawn, stranger) {
 		bits, exponent := 2048, 65537

@@ -48,8 +48,8 @@ func spellingEdits() []edit {
 	return edits
 }
 
-// respellings write a segment in a way, if there is another, that some decoders take
-// for the same.
+// respellings write a segment in another way, if there is one, that some decoders
+// accept as the same.
 func respellings(slot string) []edit {
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_A"
 	edits := []edit{
@@ -75,8 +75,7 @@ func respellings(slot string) []edit {
 	return edits
 }
 
-// editsAfterSigning are of what the signature doesn't cover. A token has one of them
-// at most, which might undo another.
+// editsAfterSigning change what the signature doesn't cover. A token has at most one.
 func editsAfterSigning() []edit {
 	edits := slices.Concat(
 		forms("token", []string{""}, noToken), forms("token", []string{"{}\n", "\r\n{}", "{}\r", "{}" + strings.Repeat("\n", 100_000)}, lineBreak),

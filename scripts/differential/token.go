@@ -1,3 +1,6 @@
+// Package differential makes tokens, good and bad, and knows from how it made each one
+// which rules it breaks. The test compares that with the decisions of cfaccess, go-oidc
+// and jwx.
 package differential
 
 import (
@@ -19,8 +22,7 @@ const (
 	mostToken, mostHeader = 8 << 10, 512
 )
 
-// A token is one that is made, with the classes that it is in because of the way
-// that it is made.
+// A token has the classes of the edits that made it.
 type token struct {
 	header, claims string // as JSON
 	signed, sent   string
@@ -33,8 +35,8 @@ type token struct {
 	key      any
 }
 
-// started is when the process was. Most dates are relative to it, and so the same in
-// many tokens.
+// started is when the process started. Most dates are relative to it, so that many
+// tokens have the same and one signature serves them all.
 var started = time.Now().Unix()
 
 // build makes the token of a person, or of a service, with these edits.
@@ -97,7 +99,7 @@ func build(service bool, place int, edits []edit) *token {
 	return t
 }
 
-// signatures are those of the last tokens. Signing takes longer than all the rest.
+// signatures are those of the last tokens, by what was signed: signing is slow.
 var signatures = make(map[string]string)
 
 func (t *token) sign(input string) string {

@@ -23,8 +23,8 @@ type verifier struct {
 	verify func(token string) error
 }
 
-// newVerifiers returns cfaccess with its cache of verified tokens and without, and
-// the peers. Ours have seen the withdrawn key while it was published.
+// newVerifiers returns cfaccess with and without its cache of verified tokens, and the
+// peers. Each cfaccess has accepted the withdrawn key while it was published.
 func newVerifiers(t *testing.T) []verifier {
 	var withdrew atomic.Bool
 	team := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -64,7 +64,7 @@ func newVerifiers(t *testing.T) []verifier {
 		}
 		site := site
 		if library.Name == peers.JWX {
-			site.URL += "/strong" // a weak key would have it refuse the whole set
+			site.URL += "/strong" // it refuses a whole set for one weak key
 		}
 		verify := must(library.New(t.Context(), site))
 		verifiers = append(verifiers, verifier{library.Name, false, func(token string) error { return verify(t.Context(), token) }})

@@ -15,11 +15,11 @@ import (
 	"github.com/cfaccess/cfaccess/scripts/peers"
 )
 
-// A verifier that goes wrong in one class is found, and so is what it takes: the
-// smallest token has that edit and no other.
+// A verifier that is wrong in one class is found. The smallest token has the edit for
+// that class and no other.
 func TestFindsWrongVerifiers(t *testing.T) {
 	if raceEnabled {
-		t.Skip("takes a minute with the race detector, and starts nothing that could race")
+		t.Skip("takes half a minute with the race detector, and has no concurrent code")
 	}
 	setFlag(t, "rapid.checks", "5000")
 	setFlag(t, "rapid.seed", "1")
@@ -82,7 +82,7 @@ func run(verifiers []verifier) string {
 	return r.text.String()
 }
 
-// exchange returns one error instead of another.
+// exchange returns one error instead of another. nil is an error here too.
 func exchange(of, instead error) func(string, error) error {
 	return func(_ string, err error) error {
 		if errors.Is(err, of) {
@@ -92,7 +92,7 @@ func exchange(of, instead error) func(string, error) error {
 	}
 }
 
-// where is wrong about the tokens whose claims match the pattern.
+// where is wrong only about tokens whose claims match the pattern.
 func where(pattern string, wrong func(string, error) error) func(string, error) error {
 	matches := regexp.MustCompile(pattern)
 	return func(token string, err error) error {
@@ -113,7 +113,7 @@ func setFlag(t *testing.T, name, value string) {
 	}
 }
 
-// A recorder is the test that fails in the place of ours.
+// A recorder is a test that may fail.
 type recorder struct {
 	testing.TB
 	text   strings.Builder
