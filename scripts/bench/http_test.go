@@ -163,7 +163,9 @@ func newFiber(s *site, mw string) server {
 
 func overNetHTTP(handler http.Handler) server {
 	return func(token string) func() int {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		// A server's request has a context of its own, and not Background.
+		ctx := context.WithValue(context.Background(), http.LocalAddrContextKey, nil)
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 		for name, value := range header(token) {
 			r.Header.Set(name, value)
 		}
