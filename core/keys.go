@@ -96,7 +96,7 @@ func (k *keys) find(ctx context.Context, id string, request *lookup) (*jwkset.JW
 	}
 	var timeout <-chan time.Time
 	for {
-		jwk, err, wait := k.decide(id, request)
+		jwk, wait, err := k.decide(id, request)
 		if wait == nil {
 			return jwk, err
 		}
@@ -115,7 +115,7 @@ func (k *keys) find(ctx context.Context, id string, request *lookup) (*jwkset.JW
 
 // decide returns what a request for a key id gets, and the fetch that may
 // change it, for which the request waits. It starts a fetch that is due.
-func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, _ error, wait *flight) {
+func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, wait *flight, _ error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now, state := time.Now(), k.state.Load()
@@ -130,11 +130,11 @@ func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, _ error, wait 
 	switch {
 	case len(state.set.keys) == 0 || // the first token ever
 		since(now, state.fetched) > k.cfg.MaxStale:
-		return nil, &keysUnavailableError{cmp.Or(state.err, errFetching), -overdue}, k.flight
+		return nil, k.flight, &keysUnavailableError{cmp.Or(state.err, errFetching), -overdue}
 	case jwk == nil:
 		unknown := &unknownKeyError{id, k.issuer, &request.payload, state.err}
 		if answered {
-			return nil, unknown, nil
+			return nil, nil, unknown
 		}
 		if k.flight == nil && state.failures == 0 && since(now, k.cooldownUntil) >= 0 && unknown.mayBeOurs() {
 			k.cooldownUntil = now.Add(k.cfg.RefetchCooldown)
@@ -143,9 +143,9 @@ func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, _ error, wait 
 		if k.flight != nil {
 			unknown.fetchErr = cmp.Or(state.err, errFetching)
 		}
-		return nil, unknown, k.flight // none within the cooldown
+		return nil, k.flight, unknown // within the cooldown there is no fetch
 	case overdue >= k.cfg.RefreshInterval && !answered: // an idle process: the keys may be long withdrawn
-		return jwk, nil, k.flight
+		return jwk, k.flight, nil
 	default: // younger than RefreshInterval, or a fetch runs in the background
 		return jwk, nil, nil
 	}
