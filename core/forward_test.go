@@ -36,6 +36,7 @@ func TestForward(t *testing.T) {
 		"nobody, behind an outer":        {http.Header{name: root}, ada, nil, http.Header{name: verified}, ada},
 		"nobody, behind an outer, right": {http.Header{name: verified}, ada, nil, http.Header{name: verified}, ada},
 		"a service, behind an outer":     {http.Header{name: verified}, ada, service, none, service},
+		"a key without a value":          {http.Header{name: {}}, nil, nil, none, nil},
 		// CGI and WSGI servers take these for the header.
 		"underscores":             {http.Header{"Cf_access_authenticated_user_email": root}, nil, ada, http.Header{name: verified}, ada},
 		"one underscore":          {http.Header{"Cf-Access_Authenticated-User-Email": root, name: verified}, nil, ada, http.Header{name: verified}, ada},
@@ -82,6 +83,25 @@ func TestForward(t *testing.T) {
 				t.Errorf("the caller's header is now %q, was %q", test.sent, sent)
 			}
 		})
+	}
+}
+
+// net/http fills in the trailers that a request announces, and a reverse proxy
+// sends them on.
+func TestForwardTrailer(t *testing.T) {
+	for name, test := range map[string]struct{ sent, want http.Header }{
+		"the email":        {http.Header{EmailHeader: nil, "X": nil}, http.Header{"X": nil}},
+		"another spelling": {http.Header{"Cf_access_authenticated_user_email": nil}, http.Header{}},
+		"another":          {http.Header{"X": nil}, http.Header{"X": nil}},
+	} {
+		for _, claims := range []*Claims{nil, {Email: "ada@example.com"}} {
+			r := httptest.NewRequest(http.MethodPost, "/", nil)
+			r.Trailer = test.sent
+			sent := len(test.sent)
+			if got := Forward(r, claims).Trailer; !reflect.DeepEqual(got, test.want) || len(test.sent) != sent {
+				t.Errorf("%s: got %q, want %q", name, got, test.want)
+			}
+		}
 	}
 }
 
