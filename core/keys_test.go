@@ -315,7 +315,7 @@ func TestKeysSuspended(t *testing.T) {
 				}
 				_, err := r.Verify(t.Context(), token)
 				wantClass(t, err, test.first)
-				for end := time.Now().Add(time.Minute); !errors.Is(err, test.then) && time.Now().Before(end); time.Sleep(time.Millisecond) {
+				for end := time.Now().Add(5 * time.Second); !errors.Is(err, test.then) && time.Now().Before(end); time.Sleep(time.Millisecond) {
 					_, err = r.Verify(t.Context(), token)
 				}
 				wantClass(t, err, test.then)
