@@ -12,7 +12,7 @@ const frameworkKey = "cfaccess"
 // request that they let through, and put the copy where the users of their
 // framework find a request's context; a test may, to try a handler on its own.
 func NewContext(ctx context.Context, c *Claims) context.Context {
-	if c.background != nil && ctx == context.Background() {
+	if c != nil && c.background != nil && ctx == context.Background() {
 		return c.background // as in fiber: made once for each token
 	}
 	return context.WithValue(ctx, contextKey{}, c)

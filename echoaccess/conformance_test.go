@@ -21,10 +21,14 @@ func TestConformance(t *testing.T) {
 		}
 		if site.HandlesErrors {
 			config.ErrorHandler = func(c echo.Context, err error) error {
-				return c.String(conformance.HandledStatus, site.Handle(err))
+				if text := site.Handle(err, c.Request().Header); !site.Silent {
+					return c.String(conformance.HandledStatus, text)
+				}
+				return nil
 			}
 		}
 		require := echoaccess.Require(site.Policies...)
+		skip := echoaccess.New(site.Verifier, echoaccess.Config{Skipper: func(echo.Context) bool { return true }})
 
 		whoami := func(c echo.Context) error {
 			site.WhoAmI(c.Response(), c.Request(), func() (*core.Claims, bool) { return echoaccess.Claims(c) })
@@ -47,6 +51,7 @@ func TestConformance(t *testing.T) {
 		protected.Any(conformance.PathWhoAmI, whoami)
 		protected.Any(conformance.PathRequired, whoami, require)
 		protected.Any(conformance.PathSkipped, whoami)
+		protected.Any(conformance.PathNested, whoami, skip)
 		protected.GET(conformance.PathFailure, fail)
 		protected.GET(conformance.PathPanic, crash)
 		protected.GET(conformance.PathStream, func(c echo.Context) error {

@@ -21,10 +21,14 @@ func TestConformance(t *testing.T) {
 		}
 		if site.HandlesErrors {
 			config.ErrorHandler = func(c *fiber.Ctx, err error) error {
-				return c.Status(conformance.HandledStatus).SendString(site.Handle(err))
+				if text := site.Handle(err, c.GetReqHeaders()); !site.Silent {
+					return c.Status(conformance.HandledStatus).SendString(text)
+				}
+				return nil
 			}
 		}
 		protect, require := fiberaccess.New(site.Verifier, config), fiberaccess.Require(site.Policies...)
+		skip := fiberaccess.New(site.Verifier, fiberaccess.Config{Next: func(*fiber.Ctx) bool { return true }})
 
 		whoami := func(c *fiber.Ctx) error {
 			claims := func() (*core.Claims, bool) { return fiberaccess.Claims(c) }
@@ -41,6 +45,7 @@ func TestConformance(t *testing.T) {
 		app.All(conformance.PathRequired, protect, require, whoami)
 		app.All(conformance.PathRequireAlone, require, whoami)
 		app.All(conformance.PathSkipped, protect, whoami)
+		app.All(conformance.PathNested, protect, skip, whoami)
 		app.Get(conformance.PathFailure, protect, fail)
 		app.Get(conformance.PathBareFailure, fail)
 		app.Get(conformance.PathPanic, protect, crash)

@@ -22,8 +22,8 @@ type adapter struct {
 	forward func(r *http.Request, c *core.Claims) *http.Request
 	serve   func(next http.Handler, w http.ResponseWriter, r *http.Request)
 	refuse  func(w http.ResponseWriter, r *http.Request, err error)
-	// handle is the ErrorHandler.
-	handle func(site conformance.Site, w http.ResponseWriter, r *http.Request, err error)
+	// handle is the ErrorHandler. It reports whether it answered.
+	handle func(site conformance.Site, w http.ResponseWriter, r *http.Request, err error) bool
 	// refused is called after a refusal was written.
 	refused func(next http.Handler, w http.ResponseWriter, r *http.Request)
 	require func(ctx context.Context, policy core.Policy) error
@@ -41,8 +41,11 @@ func newAdapter() *adapter {
 		refuse: func(w http.ResponseWriter, r *http.Request, err error) {
 			core.Refuse(err).ServeHTTP(w, r)
 		},
-		handle: func(site conformance.Site, w http.ResponseWriter, _ *http.Request, err error) {
-			http.Error(w, site.Handle(err), conformance.HandledStatus)
+		handle: func(site conformance.Site, w http.ResponseWriter, r *http.Request, err error) bool {
+			if text := site.Handle(err, r.Header); !site.Silent {
+				http.Error(w, text, conformance.HandledStatus)
+			}
+			return !site.Silent
 		},
 		refused: func(http.Handler, http.ResponseWriter, *http.Request) {},
 		require: func(ctx context.Context, policy core.Policy) error {
@@ -67,12 +70,13 @@ func (a *adapter) newMiddleware(site conformance.Site) middleware {
 				return
 			}
 			claims, err := a.admit(r, site.Verifier, site.Rule)
+			r = a.forward(r, claims)
 			if err != nil {
 				a.answer(site, w, r, err)
 				a.refused(next, w, r)
 				return
 			}
-			a.serve(next, w, a.forward(r, claims))
+			a.serve(next, w, r)
 		})
 	}
 }
@@ -91,8 +95,7 @@ func (a *adapter) newRequire(site conformance.Site) middleware {
 }
 
 func (a *adapter) answer(site conformance.Site, w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Value(handledKey{}) != nil {
-		a.handle(site, w, r, err)
+	if r.Context().Value(handledKey{}) != nil && a.handle(site, w, r, err) {
 		return
 	}
 	a.refuse(w, r, err)
@@ -101,6 +104,9 @@ func (a *adapter) answer(site conformance.Site, w http.ResponseWriter, r *http.R
 // start serves a site. It is what the test of an adapter consists of.
 func (a *adapter) start(t *testing.T, site conformance.Site) string {
 	protect, require := a.newMiddleware(site), a.newRequire(site)
+	inner := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serve(next, w, a.forward(r, nil)) })
+	}
 	whoami := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		site.WhoAmI(w, r, func() (*core.Claims, bool) { return a.claims(r) })
 	})
@@ -114,6 +120,7 @@ func (a *adapter) start(t *testing.T, site conformance.Site) string {
 	mux.Handle(conformance.PathRequired, protect(require(whoami)))
 	mux.Handle(conformance.PathRequireAlone, require(whoami))
 	mux.Handle(conformance.PathSkipped, protect(whoami))
+	mux.Handle(conformance.PathNested, protect(inner(whoami)))
 	mux.Handle(conformance.PathFailure, protect(fail))
 	mux.Handle(conformance.PathBareFailure, fail)
 	mux.Handle(conformance.PathPanic, protect(crash))

@@ -124,8 +124,32 @@ func tryRaw(to server, method, path string, header http.Header, _ string) (answe
 	return answer{response.StatusCode, response.Header, string(rest), int(to.record.calls.Load() - before)}, nil
 }
 
-// dial opens a connection and sends a request without a body. The connection
-// lasts for as long as the suite's patience.
+// withTrailer sends a POST whose chunked body ends in a forged email trailer.
+func (s *suite) withTrailer(to server, header http.Header, announced bool) (answer, error) {
+	header = with(with(header, "Transfer-Encoding", "chunked"), "Connection", "close")
+	if announced {
+		header = with(header, "Trailer", core.EmailHeader)
+	}
+	before := to.record.calls.Load()
+	conn, err := dial(to, http.MethodPost, PathWhoAmI, header)
+	if err != nil {
+		return answer{}, err
+	}
+	defer conn.Close()
+	if _, err := fmt.Fprintf(conn, "4\r\nbody\r\n0\r\n%s: %s\r\n\r\n", core.EmailHeader, mallory); err != nil {
+		return answer{}, err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return answer{response.StatusCode, response.Header, string(body), int(to.record.calls.Load() - before)}, err
+}
+
+// dial opens a connection and sends a request line and header fields. The
+// connection lasts for as long as the suite's patience.
 func dial(to server, method, path string, header http.Header) (net.Conn, error) {
 	base, err := url.Parse(to.url)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 func handlerFlaws() map[string]flaw {
 	return map[string]flaw{
 		"swallows a handler's status": {[]string{"handler/failure"}, func(a *adapter) {
-			a.serve = func(next http.Handler, w http.ResponseWriter, r *http.Request) { next.ServeHTTP(deaf{w}, r) }
+			a.serve = func(next http.Handler, w http.ResponseWriter, r *http.Request) { next.ServeHTTP(statusless{w}, r) }
 		}},
 		"swallows panics": {[]string{"handler/panic"}, func(a *adapter) {
 			a.serve = func(next http.Handler, w http.ResponseWriter, r *http.Request) {
@@ -31,8 +31,8 @@ func handlerFlaws() map[string]flaw {
 	}
 }
 
-// deaf is a ResponseWriter that hears of no status.
-type deaf struct{ http.ResponseWriter }
+// statusless is a ResponseWriter that ignores the status.
+type statusless struct{ http.ResponseWriter }
 
-func (deaf) WriteHeader(int)               {}
-func (d deaf) Unwrap() http.ResponseWriter { return d.ResponseWriter }
+func (statusless) WriteHeader(int)               {}
+func (d statusless) Unwrap() http.ResponseWriter { return d.ResponseWriter }

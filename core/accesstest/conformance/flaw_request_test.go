@@ -1,7 +1,9 @@
 package conformance_test
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 
 	"github.com/cfaccess/cfaccess/core"
@@ -17,12 +19,49 @@ func requestFlaws() map[string]flaw {
 				}
 			})
 		}},
-		"takes an empty header for none": {[]string{"token/empty header with a good cookie"}, func(a *adapter) {
+		"takes an empty header for a token": {[]string{"token/empty header with a good cookie"}, func(a *adapter) {
 			a.admit = admitWith(func(h http.Header) {
-				if h.Get(core.TokenHeader) == "" {
-					h.Del(core.TokenHeader)
+				if values := h[core.TokenHeader]; len(values) == 1 && values[0] == "" {
+					h[core.TokenHeader] = []string{"x"}
 				}
 			})
+		}},
+		"looks at one spelling of the email header": {[]string{"email header/overwritten for a person"}, func(a *adapter) {
+			a.forward = func(r *http.Request, c *core.Claims) *http.Request {
+				forged := r.Header["Cf_access_authenticated_user_email"]
+				r = core.Forward(r, c)
+				if forged != nil {
+					r.Header["Cf_access_authenticated_user_email"] = forged
+				}
+				return r
+			}
+		}},
+		"leaves the email header in Connection": {[]string{"email header/named in Connection"}, func(a *adapter) {
+			a.forward = func(r *http.Request, c *core.Claims) *http.Request {
+				connection := r.Header["Connection"]
+				if r = core.Forward(r, c); connection != nil {
+					r.Header["Connection"] = connection
+				}
+				return r
+			}
+		}},
+		"takes trailers for headers": {[]string{"email header/in a trailer"}, func(a *adapter) {
+			a.serve = func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				for name, values := range r.Trailer {
+					r.Header[name] = values
+				}
+				next.ServeHTTP(w, r)
+			}
+		}},
+		"forgets the outer New": {[]string{"skipped/inside another New"}, func(a *adapter) {
+			a.forward = func(r *http.Request, c *core.Claims) *http.Request {
+				if c == nil {
+					r = r.WithContext(context.Background())
+				}
+				return core.Forward(r, c)
+			}
 		}},
 		"rescues a bad header with a good cookie": {[]string{"token/bad header with a good cookie"}, func(a *adapter) {
 			a.admit = func(r *http.Request, v *core.Verifier, rule core.Rule) (*core.Claims, error) {

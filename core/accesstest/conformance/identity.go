@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,9 +44,39 @@ func (s *suite) claims(t *testing.T) {
 	})
 }
 
-// emailHeader is about the header field that Access sets unsigned: whoever
+// emailSpellings are names that some server takes for core.EmailHeader.
+var emailSpellings = []string{core.EmailHeader, strings.ToLower(core.EmailHeader), "Cf_Access_Authenticated_User_Email"}
+
+// emailHeader is about the header field that Access sets unsigned: anyone who
 // reaches the origin directly can forge it.
 func (s *suite) emailHeader(t *testing.T) {
+	check(t, "named in Connection", "a mention in Connection is removed, or a reverse proxy would drop the header", func(t *testing.T) {
+		for _, name := range emailSpellings {
+			header := with(inHeader(s.team.SignUser(audience, ada)), "Connection", "keep-alive, "+name)
+			saw := s.seen(t, s.plain, PathWhoAmI, with(header, core.EmailHeader, ada))
+			if !slices.Equal(saw.Emails, []string{ada}) {
+				t.Errorf("the handler saw %q", saw.Emails)
+			}
+			if connection := strings.Join(saw.Connection, ","); strings.Contains(connection, name) {
+				t.Errorf("the handler saw Connection: %s", connection)
+			}
+		}
+	})
+	check(t, "in a trailer", "a trailer is no header: it forges no email", func(t *testing.T) {
+		for _, announced := range []bool{false, true} {
+			got, err := s.withTrailer(s.plain, inHeader(s.team.SignUser(audience, ada)), announced)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.status/100 == 4 {
+				continue // refusing such a body is safe too
+			}
+			if saw := sightingOf(t, got); !slices.Equal(saw.Emails, []string{ada}) {
+				t.Errorf("the handler saw the email header %q", saw.Emails)
+			}
+		}
+	})
+
 	const overwritten = "the email header holds the verified email, and no forged one, when the handler runs"
 	const removed = "where there is no verified email, no email header reaches the handler"
 	person, service := s.team.SignUser(audience, ada), s.team.SignService(audience, robot)
@@ -85,6 +116,9 @@ func (s *suite) emailHeader(t *testing.T) {
 				"two spellings": {
 					core.EmailHeader: {mallory}, strings.ToLower(core.EmailHeader): {eve},
 				},
+				"underscores":              {"Cf_Access_Authenticated_User_Email": {mallory}},
+				"an underscore":            {"cf-access-authenticated_user-email": {mallory}},
+				"underscores and the true": {"CF_ACCESS_AUTHENTICATED_USER_EMAIL": {mallory}, core.EmailHeader: {ada}},
 			} {
 				header := forged.Clone()
 				for field, values := range test.header {

@@ -28,6 +28,7 @@ func classes() []class {
 		{"ErrNotYetValid", core.ErrNotYetValid},
 		{"ErrForbidden", core.ErrForbidden},
 		{"ErrKeysUnavailable", core.ErrKeysUnavailable},
+		{"ErrPolicyUnavailable", core.ErrPolicyUnavailable},
 	}
 }
 
@@ -54,13 +55,16 @@ func (s *suite) provocations() []provocation {
 		"ErrMalformed":       {status: 401, code: invalid, header: sign(accesstest.WithoutHeader("kid"))},
 		"ErrUnknownKey":      {status: 401, code: invalid, header: sign(accesstest.WithHeader("kid", "made-up"))},
 		"ErrSignature":       {status: 401, code: invalid, header: sign(accesstest.SignedByStranger())},
-		"ErrIssuer":          {status: 401, code: invalid, header: sign(accesstest.WithClaim("iss", "https://intruder.cloudflareaccess.com"))},
+		"ErrIssuer":          {status: 401, code: invalid, header: sign(accesstest.WithClaim("iss", "https://other.cloudflareaccess.com"))},
 		"ErrAudience":        {status: 401, code: invalid, header: sign(accesstest.WithClaim("aud", []string{"another application's"}))},
 		"ErrTokenType":       {status: 401, code: invalid, header: sign(accesstest.WithClaim("type", "org"))},
 		"ErrExpired":         {status: 401, code: "token_expired", header: sign(accesstest.WithExpiry(now.Add(-time.Hour)))},
 		"ErrNotYetValid":     {status: 401, code: "token_not_yet_valid", header: sign(accesstest.WithClaim("nbf", now.Add(time.Hour).Unix()))},
 		"ErrForbidden":       {status: 403, code: "forbidden", header: inHeader(s.team.SignUser(audience, mallory)), path: PathRequired},
 		"ErrKeysUnavailable": {status: 503, code: "keys_unavailable", header: sign(), keyless: true},
+		"ErrPolicyUnavailable": {
+			status: 503, code: "policy_unavailable", header: inHeader(s.team.SignUser(audience, pending)), path: PathRequired,
+		},
 	}
 	var provocations []provocation
 	for _, c := range classes() {

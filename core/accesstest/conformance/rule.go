@@ -2,7 +2,9 @@ package conformance
 
 import (
 	"net/http"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/cfaccess/cfaccess/core"
 	"github.com/cfaccess/cfaccess/core/accesstest"
@@ -16,7 +18,8 @@ func anonymous(t *testing.T, saw sighting) {
 	}
 }
 
-// optionals is about Rule.Optional: no token is fine, a bad one isn't.
+// optionals is about Rule.Optional: no token is fine, a bad one in the header
+// isn't, and one in a cookie counts as none.
 func (s *suite) optionals(t *testing.T) {
 	good := s.team.SignUser(audience, ada)
 	forged := s.team.SignUser(audience, ada, accesstest.SignedByStranger())
@@ -32,19 +35,30 @@ func (s *suite) optionals(t *testing.T) {
 			}
 		}
 	})
-	check(t, "bad token", "Optional forgives a missing token, never a bad one", func(t *testing.T) {
+	check(t, "bad token", "with Optional, a bad token in the header is refused all the same", func(t *testing.T) {
 		s.refused(t, s.optional, PathWhoAmI, inHeader(forged), core.ErrSignature)
-		s.refused(t, s.optional, PathWhoAmI, inCookie(forged), core.ErrSignature)
 		s.refused(t, s.optional, PathWhoAmI, inHeader("x"), core.ErrMalformed)
-		s.refused(t, s.optional, PathWhoAmI, inHeader(""), core.ErrMalformed)
 		s.refused(t, s.optional, PathWhoAmI, inHeader(good, good), core.ErrMalformed)
+		s.refused(t, s.optional, PathWhoAmI, with(inHeader(forged), "Cookie", cookies(good)), core.ErrSignature)
 	})
-	check(t, "no keys", "Optional lets no token pass that can't be checked", func(t *testing.T) {
+	check(t, "stale cookie", "with Optional, a bad cookie counts as none: a browser keeps on sending old ones", func(t *testing.T) {
+		expired := s.team.SignUser(audience, ada, accesstest.WithExpiry(time.Now().Add(-time.Hour)))
+		foreign := s.team.SignUser("another application's", ada)
+		for _, header := range []http.Header{inCookie(forged), inCookie(expired), inCookie(foreign), inCookie("x"), inCookie(""), inCookie(expired, "x")} {
+			anonymous(t, s.seen(t, s.optional, PathWhoAmI, header))
+		}
+		if got := s.seen(t, s.optional, PathWhoAmI, inCookie(expired, good)).Claims.name(); got != ada {
+			t.Errorf("behind an expired cookie, the handler took the caller for %q, not for %s", got, ada)
+		}
+	})
+	check(t, "no keys", "Optional lets no token pass that can't be checked, in a cookie neither", func(t *testing.T) {
 		s.refused(t, s.keyless, PathWhoAmI, inHeader(good), core.ErrKeysUnavailable)
+		s.refused(t, s.keyless, PathWhoAmI, inCookie(good), core.ErrKeysUnavailable)
 		anonymous(t, s.seen(t, s.keyless, PathWhoAmI, nil))
 	})
 	check(t, "policy", "Optional spares only anonymous callers the policy", func(t *testing.T) {
 		s.refused(t, s.optional, PathWhoAmI, inHeader(s.team.SignUser(audience, eve)), core.ErrForbidden)
+		s.refused(t, s.optional, PathWhoAmI, inCookie(s.team.SignUser(audience, eve)), core.ErrForbidden)
 	})
 }
 
@@ -68,6 +82,18 @@ func (s *suite) skipped(t *testing.T) {
 	})
 	check(t, "no keys", "a skipped request needs no keys", func(t *testing.T) {
 		anonymous(t, s.seen(t, s.keyless, PathSkipped, inHeader(good)))
+	})
+	check(t, "inside another New", "the claims of an outer New stay, and the email, where an inner one skips the request", func(t *testing.T) {
+		saw := s.seen(t, s.plain, PathNested, with(inHeader(good), core.EmailHeader, mallory))
+		if saw.Claims.name() != ada || !saw.Claims.same(saw.Context) || !slices.Equal(saw.Emails, []string{ada}) {
+			t.Errorf("%v, and the email header holds %q", saw, saw.Emails)
+		}
+		s.refused(t, s.plain, PathNested, nil, core.ErrNoToken)
+		saw = s.seen(t, s.optional, PathNested, with(http.Header{}, core.EmailHeader, mallory))
+		anonymous(t, saw)
+		if len(saw.Emails) != 0 {
+			t.Errorf("the email header holds %q", saw.Emails)
+		}
 	})
 	check(t, "other paths", "a request that the Skipper doesn't name is examined", func(t *testing.T) {
 		s.refused(t, s.plain, PathWhoAmI, nil, core.ErrNoToken)
@@ -100,6 +126,10 @@ func (s *suite) admission(t *testing.T, to server, path string) {
 		"person whom Not refuses": {
 			"AllOf refuses whom one of its policies refuses, and Not turns a policy around",
 			s.team.SignUser(audience, former), "", core.ErrForbidden,
+		},
+		"person about whom a policy can't decide": {
+			"a policy that can't decide gets the client 503",
+			s.team.SignUser(audience, pending), "", core.ErrPolicyUnavailable,
 		},
 		"person whom another policy refuses": {
 			"whatever error a policy returns, the client gets 403 and doesn't read it",

@@ -14,9 +14,11 @@ import (
 type sighting struct {
 	Claims    *identity // from the adapter's Claims
 	Context   *identity // from core.FromContext
-	Emails    []string  // every value of core.EmailHeader
+	Emails    []string  // every value of core.EmailHeader, in any spelling
 	Body      []byte    // of the request
 	Complaint string    // what no handler should see
+
+	Connection []string // the values of that field
 }
 
 // An identity is whom a handler took the caller for.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,9 @@ const (
 	// PathSkipped: as PathWhoAmI; the Skipper of New's Config, Next in fiber's
 	// words, is true for requests of this path. It is set for the whole site.
 	PathSkipped = "/skipped"
+	// PathNested: New, then a second New whose Skipper is always true, and that
+	// handler.
+	PathNested = "/nested"
 	// PathFailure: New, then a handler that fails in the way of the framework,
 	// with FailureStatus and FailureMessage: it returns an error where handlers
 	// do that, and writes the answer where they don't.
@@ -71,6 +75,9 @@ type Site struct {
 	// HandlesErrors asks for an ErrorHandler in New's Config that answers with
 	// HandledStatus and the text of Site.Handle. If it is false there is none.
 	HandlesErrors bool
+	// Silent asks for an ErrorHandler that answers nothing: it calls Site.Handle
+	// and returns. HandlesErrors is set too.
+	Silent bool
 
 	record *record
 }
@@ -78,6 +85,7 @@ type Site struct {
 // A record is what the suite and the handlers of one site share.
 type record struct {
 	calls   atomic.Int64  // of the handlers behind the adapter
+	handled atomic.Int64  // calls of the ErrorHandler
 	crowded atomic.Bool   // handlers are to run at the same time
 	opening sync.Once     // of gate
 	gate    chan struct{} // closed when a stream may go on
@@ -103,8 +111,11 @@ func (s Site) Report(ctx context.Context, claims func() (*core.Claims, bool), he
 		}
 	}
 	for name, values := range header {
-		if strings.EqualFold(name, core.EmailHeader) {
+		switch {
+		case core.IsEmailHeader(name):
 			saw.Emails = append(saw.Emails, values...)
+		case strings.EqualFold(name, "Connection"):
+			saw.Connection = append(saw.Connection, values...)
 		}
 	}
 	saw.Body = body
@@ -116,15 +127,23 @@ func (s Site) Report(ctx context.Context, claims func() (*core.Claims, bool), he
 }
 
 // Handle returns the text that the ErrorHandler answers with. It names the
-// errors of core that err matches, and what core.Refuse makes of it.
-func (s Site) Handle(err error) string {
+// errors of core that err matches, what core.Refuse makes of it, and a forged
+// email header that the ErrorHandler finds in the request.
+func (s Site) Handle(err error, header http.Header) string {
+	s.record.handled.Add(1)
 	var names []string
 	for _, c := range classes() {
 		if errors.Is(err, c.err) {
 			names = append(names, c.name)
 		}
 	}
-	return handledText(strings.Join(names, " and "), err)
+	text := handledText(strings.Join(names, " and "), err)
+	for name, values := range header {
+		if core.IsEmailHeader(name) && slices.Contains(values, forgedEmail) {
+			text += fmt.Sprintf(", with %s: %q", name, values)
+		}
+	}
+	return text
 }
 
 func handledText(name string, err error) string {

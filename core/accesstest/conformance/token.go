@@ -48,24 +48,32 @@ func (s *suite) tokens(t *testing.T) {
 			with(inHeader(forged), "Cookie", cookies(good)), "", core.ErrSignature,
 		},
 		"empty header with a good cookie": {
-			"an empty header is a header, and a bad one",
-			with(inHeader(""), "Cookie", cookies(good)), "", core.ErrMalformed,
+			"an empty header counts as none: proxies write one where there was none",
+			with(inHeader(""), "Cookie", cookies(good)), ada, nil,
+		},
+		"blank header": {
+			"a blank header counts as none",
+			inHeader(" \t "), "", core.ErrNoToken,
 		},
 		"two headers, good first": {
-			"one of two headers is an intruder's, and either may be first: both are refused",
+			"one of two headers is an attacker's, and either may be first: both are refused",
 			inHeader(good, forged), "", core.ErrMalformed,
 		},
 		"two headers, good last": {
-			"one of two headers is an intruder's, and either may be first: both are refused",
+			"one of two headers is an attacker's, and either may be first: both are refused",
 			inHeader(forged, good), "", core.ErrMalformed,
 		},
 		"two headers, both good": {
-			"one of two headers is an intruder's, even with a good token of his own",
+			"one of two headers is an attacker's, even with a good token of their own",
 			inHeader(good, other), "", core.ErrMalformed,
 		},
 		"two headers, empty first": {
-			"an empty header is a header: there are two",
-			inHeader("", good), "", core.ErrMalformed,
+			"an empty header counts as none, so the other one decides",
+			inHeader("", good), ada, nil,
+		},
+		"two headers beside an empty one": {
+			"an empty header doesn't make one of two",
+			inHeader(good, "", other), "", core.ErrMalformed,
 		},
 		"two headers in different case": {
 			"the case of a field name means nothing: there are two",
@@ -92,8 +100,12 @@ func (s *suite) tokens(t *testing.T) {
 			inCookie(forged), "", core.ErrSignature,
 		},
 		"empty cookie": {
-			"an empty cookie is a cookie, and a bad one",
-			inCookie(""), "", core.ErrMalformed,
+			"an empty cookie counts as none",
+			inCookie(""), "", core.ErrNoToken,
+		},
+		"good cookie behind an empty one": {
+			"an empty cookie counts as none",
+			inCookie("", good), ada, nil,
 		},
 		"two good cookies": {
 			"of several cookies the first that verifies counts",
