@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Soak test: a server of each adapter under good and bad tokens, while the certs
-# endpoint fails in every way. Exits with 1 if an answer or a fetch is wrong.
+# endpoint fails in every way. Exits with 1 if an answer or a fetch is wrong. It
+# plays the last fault to its end, which can take ten seconds more than -for.
 #
 #   ./scripts/soak.sh [-for 20s] [-seed N] [-race]
 set -euo pipefail

@@ -24,7 +24,7 @@ var faults = []struct {
 	begin func(s *soak)
 	fails bool // so that fetches fail, and then each server has to notice
 }{
-	{"no keys yet", func(s *soak) { s.team.Fail(http.StatusServiceUnavailable) }, true},
+	{"503, at first no keys", func(s *soak) { s.team.Fail(http.StatusServiceUnavailable) }, true},
 	{"rotate", func(s *soak) { s.team.Rotate() }, false},
 	{"withdraw", func(s *soak) { s.team.Rotate(); s.team.Withdraw() }, false},
 	{"2 MiB", func(s *soak) { s.team.Serve(strings.Replace(string(s.stranger.Certs()), "{", twoMiB, 1)) }, true},
