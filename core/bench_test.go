@@ -135,13 +135,13 @@ var forgedShapes = []struct {
 // JSON in the payload, or with a header of 512 bytes. The metric x is the multiple
 // of the first of them, an ordinary forged token: at most 5.
 func BenchmarkForged(b *testing.B) {
-	const stranger = "https://x.cloudflareaccess.com"
+	const foreign = "https://x.cloudflareaccess.com"
 	genuine := strings.Split(signUser(forged), ".")
 	var ordinary float64
 	for _, kid := range []struct{ name, id, issuer string }{
 		{"known", team.KeyID(), testIssuer},
 		{"unknown", strings.Repeat("0", 64), testIssuer},
-		{"foreign", strings.Repeat("0", 64), stranger},
+		{"foreign", strings.Repeat("0", 64), foreign},
 	} {
 		header := func(more string) string { return fmt.Sprintf(`{"alg":"RS256","kid":%q%s}`, kid.id, more) }
 		payload := func(more string) string {

@@ -485,7 +485,7 @@ func TestVerifyDoesNotKeepTheCallersMemory(t *testing.T) {
 	}
 }
 
-// A request is judged by the time after it waited for keys.
+// A request is decided by the time after it waited for keys.
 func TestTokenExpiresWhileItsRequestWaits(t *testing.T) {
 	const wait = 3 * time.Second
 	// A token that is good for a second more.
