@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -92,5 +93,24 @@ func TestPanicsAtConstruction(t *testing.T) {
 			}()
 			construct()
 		})
+	}
+}
+
+func TestSkipPathsComparesExactly(t *testing.T) {
+	v, _ := newVerifier(t)
+	e := echo.New()
+	e.Use(echoaccess.New(v, echoaccess.Config{Skipper: echoaccess.SkipPaths("/healthz")}))
+	e.GET("/healthz", func(echo.Context) error { return nil })
+	for path, want := range map[string]int{
+		"/healthz": http.StatusOK, "/healthz?probe=1": http.StatusOK,
+		"/healthz/": 401, "/healthz/../admin": 401, "/%68ealthz": 401, "//healthz": 401, "/HEALTHZ": 401, "/healthz;x": 401, "/healthz%2f..%2fadmin": 401,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL, _ = url.ParseRequestURI(path)
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if got := w.Code; got != want {
+			t.Errorf("%s: got %d, want %d", path, got, want)
+		}
 	}
 }

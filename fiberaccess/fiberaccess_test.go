@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/cfaccess/cfaccess/core"
 	"github.com/cfaccess/cfaccess/core/accesstest"
@@ -176,5 +177,39 @@ func TestPanicsAtConstruction(t *testing.T) {
 			}()
 			construct()
 		})
+	}
+}
+
+// fiber decodes and cleans the path for its handlers, and ignores its case.
+func TestSkipPathsComparesExactly(t *testing.T) {
+	v, _ := newVerifier(t)
+	app := fiber.New()
+	app.Use(fiberaccess.New(v, fiberaccess.Config{Next: fiberaccess.SkipPaths("/healthz")}))
+	app.Get("/*", func(*fiber.Ctx) error { return nil })
+	for path, want := range map[string]int{
+		"/healthz": http.StatusOK, "/healthz?probe=1": http.StatusOK,
+		"/healthz/": 401, "/healthz/../admin": 401, "/%68ealthz": 401, "//healthz": 401, "/HEALTHZ": 401, "/healthz;x": 401, "/healthz%2f..%2fadmin": 401,
+	} {
+		var ctx fasthttp.RequestCtx
+		ctx.Request.SetRequestURI(path)
+		app.Handler()(&ctx)
+		if got := ctx.Response.StatusCode(); got != want {
+			t.Errorf("%s: got %d, want %d", path, got, want)
+		}
+	}
+}
+
+// fiber's own context is a context.Context too, and people pass it on.
+func TestFromContextTakesFastHTTPsContext(t *testing.T) {
+	v, team := newVerifier(t)
+	app := fiber.New()
+	app.Get("/", fiberaccess.New(v), func(c *fiber.Ctx) error {
+		if claims, ok := core.FromContext(c.Context()); !ok || claims.Email != "ada@example.com" {
+			t.Errorf("core.FromContext finds %v, %v", claims, ok)
+		}
+		return nil
+	})
+	if status, _ := get(t, app, team.SignUser(audience, "ada@example.com")); status != fiber.StatusOK {
+		t.Errorf("status %d", status)
 	}
 }

@@ -1,10 +1,13 @@
 package ginaccess_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -97,5 +100,66 @@ func TestPanicsAtConstruction(t *testing.T) {
 			}()
 			construct()
 		})
+	}
+}
+
+// gin.ErrorLogger, and middleware of applications, renders c.Errors for the
+// client: what is in there shows the public detail only.
+func TestErrorLoggerShowsThePublicDetail(t *testing.T) {
+	v, team := newVerifier(t)
+	router := gin.New()
+	router.Use(gin.ErrorLogger())
+	secret := func(context.Context, *core.Claims) error { return errors.New("ada is under investigation") }
+	router.GET("/", ginaccess.New(v), ginaccess.Require(secret), func(*gin.Context) {})
+	for name, token := range map[string]string{
+		"New":     team.SignUser("another application's", "ada@example.com"),
+		"Require": team.SignUser(audience, "ada@example.com"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set(core.TokenHeader, token)
+			w := httptest.NewRecorder()
+			router.ServeHTTP(w, r)
+			for _, word := range []string{"cfaccess", "investigation", audience} {
+				if strings.Contains(w.Body.String(), word) {
+					t.Errorf("the client reads %q: %s", word, w.Body)
+				}
+			}
+		})
+	}
+}
+
+// Gin's own context is a context.Context too, and people pass it on.
+func TestFromContextTakesGinsContext(t *testing.T) {
+	v, team := newVerifier(t)
+	router := gin.New()
+	router.GET("/", ginaccess.New(v), func(c *gin.Context) {
+		if claims, ok := core.FromContext(c); !ok || claims.Email != "ada@example.com" {
+			t.Errorf("core.FromContext finds %v, %v", claims, ok)
+		}
+	})
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set(core.TokenHeader, team.SignUser(audience, "ada@example.com"))
+	router.ServeHTTP(httptest.NewRecorder(), r)
+}
+
+func TestSkipPathsComparesExactly(t *testing.T) {
+	v, _ := newVerifier(t)
+	router := gin.New()
+	router.RedirectTrailingSlash = false
+	router.Use(ginaccess.New(v, ginaccess.Config{Skipper: ginaccess.SkipPaths("/healthz")}))
+	router.NoRoute(func(*gin.Context) {})
+	router.GET("/healthz", func(*gin.Context) {})
+	for path, want := range map[string]int{
+		"/healthz": http.StatusOK, "/healthz?probe=1": http.StatusOK,
+		"/healthz/": 401, "/healthz/../admin": 401, "/%68ealthz": 401, "//healthz": 401, "/HEALTHZ": 401, "/healthz;x": 401, "/healthz%2f..%2fadmin": 401,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL, _ = url.ParseRequestURI(path)
+		w := httptest.NewRecorder()
+		router.ServeHTTP(w, r)
+		if got := w.Code; got != want {
+			t.Errorf("%s: got %d, want %d", path, got, want)
+		}
 	}
 }

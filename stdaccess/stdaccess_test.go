@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
+	"testing/fstest"
 
 	"github.com/cfaccess/cfaccess/core"
 	"github.com/cfaccess/cfaccess/core/accesstest"
@@ -177,5 +179,39 @@ func TestPanicsAtConstruction(t *testing.T) {
 			}()
 			construct()
 		})
+	}
+}
+
+func TestSkipPathsComparesExactly(t *testing.T) {
+	v, _ := newVerifier(t)
+	handler := stdaccess.New(v, stdaccess.Config{Skipper: stdaccess.SkipPaths("/healthz")})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for path, want := range map[string]int{
+		"/healthz": http.StatusOK, "/healthz?probe=1": http.StatusOK,
+		"/healthz/": 401, "/healthz/../admin": 401, "/%68ealthz": 401, "//healthz": 401, "/HEALTHZ": 401, "/healthz;x": 401, "/healthz%2f..%2fadmin": 401,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL, _ = url.ParseRequestURI(path)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if got := w.Code; got != want {
+			t.Errorf("%s: got %d, want %d", path, got, want)
+		}
+	}
+}
+
+// A file server cleans the path after the middleware has looked at it. An exact
+// path lets none of these through, where a prefix would.
+func TestSkipPathsBeforeAFileServer(t *testing.T) {
+	v, _ := newVerifier(t)
+	files := http.FileServerFS(fstest.MapFS{"public": {Data: []byte("public")}, "secret": {Data: []byte("secret")}})
+	handler := stdaccess.New(v, stdaccess.Config{Skipper: stdaccess.SkipPaths("/public")})(files)
+	for _, path := range []string{"/public/../secret", "/public/..%2fsecret", "/secret", "/public/%2e%2e/secret"} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL, _ = url.ParseRequestURI(path)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != http.StatusUnauthorized {
+			t.Errorf("%s: got %d %s", path, w.Code, w.Body)
+		}
 	}
 }
