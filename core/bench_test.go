@@ -127,8 +127,6 @@ var forgedShapes = []struct {
 	}},
 	{"number", func(n int) string { return `"x":` + strings.Repeat("1", n-4) }},
 	{"escapes", func(n int) string { return `"x":"` + strings.Repeat(`\n`, n/2-3) + `"` }},
-	{"unicode", func(n int) string { return `"x":"` + strings.Repeat(`\u00e9`, n/6-1) + `"` }},
-	{"string", func(n int) string { return `"x":"` + strings.Repeat("x", n-6) + `"` }},
 }
 
 // BenchmarkForged is the cost of tokens that anybody can make, of 8 KiB with the
