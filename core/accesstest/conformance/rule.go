@@ -3,6 +3,7 @@ package conformance
 import (
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,60 @@ func (s *suite) skipped(t *testing.T) {
 	check(t, "preflight", "a request is skipped with any method, such as a preflight", func(t *testing.T) {
 		reached(t, s.send(t, s.plain, http.MethodOptions, PathSkipped, nil, ""), anonymous)
 	})
+}
+
+// skipPaths tests the adapter's SkipPaths.
+func (s *suite) skipPaths(t *testing.T) {
+	app := s.serve(t, App{SkipPaths: []string{"/healthz", PathSkipped}})
+	for path, skipped := range map[string]bool{
+		PathSkipped:                      true,
+		PathSkipped + "?probe=1":         true,
+		PathSkipped + "/":                false,
+		PathSkipped + ";x":               false,
+		PathSkipped + "/../whoami":       false,
+		PathSkipped + "/..%2fwhoami":     false,
+		PathSkipped + "%2f..%2fwhoami":   false,
+		"/%73kipped":                     false,
+		"//skipped":                      false,
+		"/./skipped":                     false,
+		strings.ToUpper(PathSkipped):     false,
+		PathWhoAmI:                       false,
+		PathWhoAmI + "?" + PathSkipped:   false,
+		PathWhoAmI + "/.." + PathSkipped: false,
+	} {
+		check(t, path, "SkipPaths compares the whole path as the client sent it", func(t *testing.T) {
+			got, err := tryRaw(app, http.MethodGet, path, nil, "") // net/http's client would change the path
+			if err != nil {
+				t.Fatal(err)
+			}
+			if skipped {
+				reached(t, got, anonymous)
+			} else if got.calls != 0 || got.status == http.StatusOK {
+				t.Errorf("got %d: %.300s", got.status, got.body)
+			}
+		})
+	}
+}
+
+// panics tests mistakes that a program must not start with.
+func (s *suite) panics(t *testing.T) {
+	for name, app := range map[string]App{
+		"nil Verifier":         {},
+		"nil Policy":           {Verifier: s.verifier, Policies: []core.Policy{core.Users(), nil}},
+		"path of a prefix":     {Verifier: s.verifier, SkipPaths: []string{"/public/*"}},
+		"path with a query":    {Verifier: s.verifier, SkipPaths: []string{"/public?x"}},
+		"path without a slash": {Verifier: s.verifier, SkipPaths: []string{"healthz"}},
+	} {
+		check(t, name, "a nil Verifier, a nil Policy and what isn't one exact path make the adapter panic with a message", func(t *testing.T) {
+			defer func() {
+				if message, ok := recover().(string); !ok || message == "" {
+					t.Error("no panic with a message")
+				}
+			}()
+			app.inner = &App{}
+			s.start(t, app)
+		})
+	}
 }
 
 // nested tests one New behind another. The inner New of s.plain refuses bob, that

@@ -41,6 +41,7 @@ var sections = []struct {
 	{"trailer", (*suite).trailers},
 	{"optional", (*suite).optional},
 	{"skipped", (*suite).skipped},
+	{"skip paths", (*suite).skipPaths},
 	{"nested", (*suite).nested},
 	{"policy", (*suite).policies},
 	{"require", (*suite).require},
@@ -50,6 +51,7 @@ var sections = []struct {
 	{"shown errors", (*suite).shownErrors},
 	{"decided", (*suite).decided},
 	{"handler", (*suite).handlers},
+	{"panics", (*suite).panics},
 	{"http2", (*suite).http2},
 	{"concurrent", (*suite).concurrent},
 }
