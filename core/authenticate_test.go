@@ -26,48 +26,43 @@ func TestAuthenticate(t *testing.T) {
 		want    error
 	}{
 		"nothing":      {http.Header{}, "", ErrNoToken},
-		"nil":          {nil, "", ErrNoToken},
 		"the header":   {inHeader(ada), "ada@example.com", nil},
 		"a bad header": {inHeader(eve), "", ErrSignature},
 
-		"the header decides before the cookie":    {headerAndCookie(ada, bob), "ada@example.com", nil},
-		"a bad header is never rescued":           {headerAndCookie(eve, bob), "", ErrSignature},
-		"an unreadable header is never rescued":   {headerAndCookie("x", bob), "", ErrMalformed},
-		"two headers":                             {inHeader(ada, ada), "", ErrMalformed},
-		"two headers, a forged one first":         {inHeader(eve, ada), "", ErrMalformed},
-		"two headers and a cookie":                {http.Header{TokenHeader: {ada, ada}, "Cookie": inCookies(bob)["Cookie"]}, "", ErrMalformed},
-		"two tokens in one header":                {inHeader(ada + ", " + ada), "", ErrMalformed},
-		"an empty header is as absent":            {inHeader(""), "", ErrNoToken},
-		"a blank header is as absent":             {inHeader(" \t"), "", ErrNoToken},
-		"several empty headers are as absent":     {inHeader("", " ", ""), "", ErrNoToken},
-		"an empty header, a good cookie":          {headerAndCookie("", bob), "bob@example.com", nil},
-		"a blank header, a good cookie":           {headerAndCookie(" \t ", bob), "bob@example.com", nil},
-		"an empty header, a bad cookie":           {headerAndCookie("", expired), "", ErrExpired},
-		"two headers, the first blank":            {inHeader(" ", ada), "ada@example.com", nil},
-		"two headers, the second empty":           {inHeader(ada, ""), "ada@example.com", nil},
-		"two headers, one blank, the other bad":   {inHeader("", eve), "", ErrSignature},
-		"three headers, one blank":                {inHeader(ada, "", ada), "", ErrMalformed},
-		"the cookie":                              {inCookies(ada), "ada@example.com", nil},
-		"the cookie among others":                 {line("a=b; " + name + ada + "; c=d"), "ada@example.com", nil},
-		"the cookie among malformed ones":         {line("=;;\x00; a b=\"; " + name + ada + ";;"), "ada@example.com", nil},
-		"the cookie in quotes":                    {inCookies(`"` + ada + `"`), "ada@example.com", nil},
-		"the cookie with space around":            {line(" \tCF_Authorization = " + ada + " \t"), "ada@example.com", nil},
-		"the cookie in a second line":             {line("a=b", name+ada), "ada@example.com", nil},
-		"the cookie's name has one case":          {line("cf_authorization=" + ada), "", ErrNoToken},
-		"another cookie's value":                  {line("a=" + name + ada), "", ErrNoToken},
-		"another cookie's name":                   {line("X" + name + ada), "", ErrNoToken},
-		"an empty cookie is none":                 {inCookies(""), "", ErrNoToken},
-		"a blank cookie is none":                  {inCookies(" ", `""`), "", ErrNoToken},
-		"a cookie without a value is none":        {line("CF_Authorization"), "", ErrNoToken},
-		"the first cookie that verifies":          {inCookies(expired, bob, ada), "bob@example.com", nil},
-		"the second cookie, the first empty":      {inCookies("", ada), "ada@example.com", nil},
-		"none verifies, the first one's error":    {inCookies(expired, eve), "", ErrExpired},
-		"none verifies, the first one's error, 2": {inCookies(eve, expired), "", ErrSignature},
-		"the fourth cookie":                       {inCookies(expired, eve, "x", ada), "ada@example.com", nil},
-		"not the fifth cookie":                    {inCookies(expired, eve, "x", "y", ada), "", ErrExpired},
-		"empty cookies don't count":               {inCookies("", "", "", "", "", ada), "ada@example.com", nil},
-		"four at most over several lines":         {line(inCookies(expired, "x").Get("Cookie"), inCookies("y", "z", ada).Get("Cookie")), "", ErrExpired},
-		"ten thousand cookies":                    {line(strings.Repeat(name+"x; ", 10_000)), "", ErrMalformed},
+		"the header decides before the cookie":  {headerAndCookie(ada, bob), "ada@example.com", nil},
+		"a bad header is never rescued":         {headerAndCookie(eve, bob), "", ErrSignature},
+		"an unreadable header is never rescued": {headerAndCookie("x", bob), "", ErrMalformed},
+		"two headers":                           {inHeader(ada, ada), "", ErrMalformed},
+		"two headers, a forged one first":       {inHeader(eve, ada), "", ErrMalformed},
+		"two tokens in one header":              {inHeader(ada + ", " + ada), "", ErrMalformed},
+		"an empty header is as absent":          {inHeader(""), "", ErrNoToken},
+		"a blank header is as absent":           {inHeader(" \t"), "", ErrNoToken},
+		"several empty headers are as absent":   {inHeader("", " ", ""), "", ErrNoToken},
+		"an empty header, a good cookie":        {headerAndCookie("", bob), "bob@example.com", nil},
+		"a blank header, a good cookie":         {headerAndCookie(" \t ", bob), "bob@example.com", nil},
+		"an empty header, a bad cookie":         {headerAndCookie("", expired), "", ErrExpired},
+		"two headers, the first blank":          {inHeader(" ", ada), "ada@example.com", nil},
+		"two headers, the second empty":         {inHeader(ada, ""), "ada@example.com", nil},
+		"three headers, one blank":              {inHeader(ada, "", ada), "", ErrMalformed},
+		"the cookie":                            {inCookies(ada), "ada@example.com", nil},
+		"the cookie among others":               {line("a=b; " + name + ada + "; c=d"), "ada@example.com", nil},
+		"the cookie among malformed ones":       {line("=;;\x00; a b=\"; " + name + ada + ";;"), "ada@example.com", nil},
+		"the cookie in quotes":                  {inCookies(`"` + ada + `"`), "ada@example.com", nil},
+		"the cookie with space around":          {line(" \tCF_Authorization = " + ada + " \t"), "ada@example.com", nil},
+		"the cookie in a second line":           {line("a=b", name+ada), "ada@example.com", nil},
+		"the cookie's name has one case":        {line("cf_authorization=" + ada), "", ErrNoToken},
+		"another cookie's value":                {line("a=" + name + ada), "", ErrNoToken},
+		"another cookie's name":                 {line("X" + name + ada), "", ErrNoToken},
+		"an empty cookie is none":               {inCookies(""), "", ErrNoToken},
+		"a cookie without a value is none":      {line("CF_Authorization"), "", ErrNoToken},
+		"the first cookie that verifies":        {inCookies(expired, bob, ada), "bob@example.com", nil},
+		"the second cookie, the first empty":    {inCookies("", ada), "ada@example.com", nil},
+		"none verifies, the first one's error":  {inCookies(expired, eve), "", ErrExpired},
+		"the fourth cookie":                     {inCookies(expired, eve, "x", ada), "ada@example.com", nil},
+		"not the fifth cookie":                  {inCookies(expired, eve, "x", "y", ada), "", ErrExpired},
+		"empty cookies don't count":             {inCookies("", "", "", "", "", ada), "ada@example.com", nil},
+		"four at most over several lines":       {line(inCookies(expired, "x").Get("Cookie"), inCookies("y", "z", ada).Get("Cookie")), "", ErrExpired},
+		"ten thousand cookies":                  {line(strings.Repeat(name+"x; ", 10_000)), "", ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
@@ -111,7 +106,6 @@ func TestAdmitOptional(t *testing.T) {
 		want    any // anonymous, served, or an error
 	}{
 		"no token":                                      {http.Header{}, working, anonymous},
-		"an empty header":                               {inHeader(""), working, anonymous},
 		"an empty cookie":                               {inCookies(""), working, anonymous},
 		"a good header":                                 {inHeader(signUser()), working, served},
 		"a good cookie":                                 {inCookies(signUser()), working, served},
@@ -123,7 +117,6 @@ func TestAdmitOptional(t *testing.T) {
 		"a cookie of another team":                      {inCookies(signUser(withClaim("iss", "https://x.cloudflareaccess.com"))), working, anonymous},
 		"a cookie that is garbage":                      {inCookies("garbage"), working, anonymous},
 		"a cookie that is forged":                       {inCookies(signUser(forged)), working, anonymous},
-		"a cookie of the team's session":                {inCookies(signUser(withClaim("type", "org"))), working, anonymous},
 		"a cookie of an unknown kid":                    {inCookies(madeUp(0)), working, anonymous},
 		"a cookie of a withdrawn key":                   {inCookies(signUser()), withdrew, anonymous},
 		"several cookies, all bad":                      {inCookies(expired, elsewhere, "garbage"), working, anonymous},
@@ -134,7 +127,6 @@ func TestAdmitOptional(t *testing.T) {
 		"bad and unknown cookies, the last fetch fails": {inCookies(expired, signUser()), rotated, ErrKeysUnavailable},
 		"unknown and good cookies, the fetch fails":     {inCookies(madeUp(0), signUser()), outage, served},
 		"an expired cookie, the last fetch failed":      {inCookies(expired), outage, anonymous},
-		"garbage while keys are unavailable":            {inCookies("garbage"), never, anonymous},
 		"no token while keys are unavailable":           {http.Header{}, never, anonymous},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -159,31 +151,6 @@ func TestAdmitOptional(t *testing.T) {
 				wantClass(t, err, ErrForbidden)
 			} else if want == anonymous {
 				wantClass(t, err, nil)
-			}
-		})
-	}
-}
-
-func TestAdmit(t *testing.T) {
-	good, bad := inHeader(signUser()), inHeader(signUser(forged))
-	for name, test := range map[string]struct {
-		headers http.Header
-		policy  Policy
-		want    error
-	}{
-		"zero rule, good token":            {good, nil, nil},
-		"zero rule, bad token":             {bad, nil, ErrSignature},
-		"zero rule, no token":              {nil, nil, ErrNoToken},
-		"policy allows":                    {good, Emails("ada@example.com"), nil},
-		"policy refuses":                   {good, Emails("bob@example.com"), ErrForbidden},
-		"policy isn't asked of a bad one":  {bad, answer(errTest), ErrSignature},
-		"policy isn't asked without token": {nil, Not(Users()), ErrNoToken},
-	} {
-		t.Run(name, func(t *testing.T) {
-			claims, err := newRig(t).Admit(t.Context(), test.headers, Rule{Policy: test.policy})
-			wantClass(t, err, test.want)
-			if (claims == nil) != (err != nil) {
-				t.Errorf("got %v, %v", claims, err)
 			}
 		})
 	}

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -117,9 +116,7 @@ var forgedShapes = []struct {
 	fill func(room int) string
 }{
 	{"arrays", func(n int) string { return `"x":` + strings.Repeat("[", n/2-2) + strings.Repeat("]", n/2-2) }},
-	{"objects", func(n int) string {
-		return strings.Repeat(`"x":{`, n/6) + strings.Repeat("}", n/6)
-	}},
+	{"objects", func(n int) string { return strings.Repeat(`"x":{`, n/6) + strings.Repeat("}", n/6) }},
 	{"commas", func(n int) string { return `"x":[0` + strings.Repeat(",0", n/2-4) + "]" }},
 	{"keys", func(n int) string {
 		var b strings.Builder
@@ -130,20 +127,19 @@ var forgedShapes = []struct {
 	}},
 	{"number", func(n int) string { return `"x":` + strings.Repeat("1", n-4) }},
 	{"escapes", func(n int) string { return `"x":"` + strings.Repeat(`\n`, n/2-3) + `"` }},
-	{"unicode", func(n int) string { return `"x":"` + strings.Repeat(`\u00e9`, n/6-1) + `"` }},
-	{"string", func(n int) string { return `"x":"` + strings.Repeat("x", n-6) + `"` }},
 }
 
 // BenchmarkForged is the cost of tokens that anybody can make, of 8 KiB with the
-// JSON in the payload or of 512 bytes with it in the header. The metric x is the
-// multiple of an ordinary forged token under the same kid: at most 5.
+// JSON in the payload, or with a header of 512 bytes. The metric x is the multiple
+// of the first of them, an ordinary forged token: at most 5.
 func BenchmarkForged(b *testing.B) {
-	const stranger = "https://x.cloudflareaccess.com"
+	const foreign = "https://x.cloudflareaccess.com"
 	genuine := strings.Split(signUser(forged), ".")
+	var ordinary float64
 	for _, kid := range []struct{ name, id, issuer string }{
 		{"known", team.KeyID(), testIssuer},
 		{"unknown", strings.Repeat("0", 64), testIssuer},
-		{"foreign", strings.Repeat("0", 64), stranger},
+		{"foreign", strings.Repeat("0", 64), foreign},
 	} {
 		header := func(more string) string { return fmt.Sprintf(`{"alg":"RS256","kid":%q%s}`, kid.id, more) }
 		payload := func(more string) string {
@@ -152,7 +148,6 @@ func BenchmarkForged(b *testing.B) {
 		join := func(header, payload string) string {
 			return encodeSegment([]byte(header)) + "." + encodeSegment([]byte(payload)) + "." + genuine[2]
 		}
-		var ordinary float64
 		run := func(in, shape, token string) {
 			b.Run(fmt.Sprintf("kid=%s/in=%s/shape=%s", kid.name, in, shape), func(b *testing.B) {
 				if len(token) > maxToken || strings.IndexByte(token, '.') > maxHeader {
@@ -203,26 +198,4 @@ func BenchmarkVerifyParallel(b *testing.B) {
 			_, _ = r.Verify(context.Background(), tokens[i%len(tokens)])
 		}
 	})
-}
-
-func BenchmarkAuthenticate(b *testing.B) {
-	token := signUser()
-	for _, bench := range []struct {
-		name    string
-		headers http.Header
-	}{
-		{"header", inHeader(token)},
-		{"cookie", http.Header{"Cookie": {"theme=dark; CF_Authorization=" + token}}},
-		{"none", http.Header{}},
-		{"many-cookies", http.Header{"Cookie": {strings.Repeat("CF_Authorization=x; ", 10_000)}}},
-	} {
-		b.Run("token="+bench.name, func(b *testing.B) {
-			r := newRig(b, quiet)
-			_, _ = r.Authenticate(b.Context(), bench.headers)
-			b.ReportAllocs()
-			for b.Loop() {
-				_, _ = r.Authenticate(b.Context(), bench.headers)
-			}
-		})
-	}
 }

@@ -124,12 +124,10 @@ func TestTokenCacheBytes(t *testing.T) {
 		bytes       int
 		least, most int // hits of the second round
 	}{
-		"none":     {-1, 0, 0},
-		"too few":  {leastTokenCacheBytes, 0, 100}, // some enter in the second round
-		"enough":   {1 << 20, sessions, sessions},
-		"16 MiB":   {0, sessions, sessions},
-		"1 GiB":    {1 << 30, sessions, sessions},
-		"negative": {-1 << 30, 0, 0},
+		"none":    {-1, 0, 0},
+		"too few": {leastTokenCacheBytes, 0, 100}, // some enter in the second round
+		"enough":  {1 << 20, sessions, sessions},
+		"16 MiB":  {0, sessions, sessions},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(c *Config) { c.TokenCacheBytes = test.bytes })

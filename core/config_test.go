@@ -2,7 +2,6 @@ package core
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -15,48 +14,42 @@ func TestTeam(t *testing.T) {
 		team   string
 		issuer string // empty: refused
 	}{
-		"name":                       {"acme", testIssuer},
-		"name in upper case":         {"ACME", testIssuer},
-		"domain":                     {"acme.cloudflareaccess.com", testIssuer},
-		"URL":                        {"https://acme.cloudflareaccess.com", testIssuer},
-		"URL with a slash":           {"https://acme.cloudflareaccess.com/", testIssuer},
-		"URL in upper case":          {"HTTPS://ACME.CloudflareAccess.com/", testIssuer},
-		"space around":               {" acme\n", testIssuer},
-		"digits and hyphens":         {"a-1-b", "https://a-1-b.cloudflareaccess.com"},
-		"FedRAMP domain":             {"acme.fed.cloudflareaccess.com", fed},
-		"FedRAMP URL":                {fed + "/", fed},
-		"a team called fed":          {"fed", "https://fed.cloudflareaccess.com"},
-		"63 letters":                 {strings.Repeat("a", 63), "https://" + strings.Repeat("a", 63) + ".cloudflareaccess.com"},
-		"a local Access":             {"http://127.0.0.1:8001", "http://127.0.0.1:8001"},
-		"a local Access, slash":      {"http://127.0.0.1:8001/", "http://127.0.0.1:8001"},
-		"a local Access, IPv6":       {"http://[::1]:8001", "http://[::1]:8001"},
-		"a local Access, name":       {"HTTP://LocalHost:8001", "http://localhost:8001"},
-		"a local Access, path":       {"http://127.0.0.1:8001/a", ""},
-		"a local Access, user":       {"http://me@127.0.0.1:8001", ""},
-		"a local Access, query":      {"http://127.0.0.1:8001/?a", ""},
-		"a local Access, https":      {"https://127.0.0.1:8001", ""},
-		"http elsewhere":             {"http://192.0.2.1:8001", ""},
-		"http, a look-alike":         {"http://127.0.0.1.evil.example", ""},
-		"http, a team domain":        {"http://acme.cloudflareaccess.com", ""},
-		"64 letters":                 {strings.Repeat("a", 64), ""},
-		"empty":                      {"", ""},
-		"only the domain":            {"cloudflareaccess.com", ""},
-		"only the domain, dot":       {".cloudflareaccess.com", ""},
-		"only the FedRAMP domain":    {".fed.cloudflareaccess.com", ""},
-		"a path":                     {"https://acme.cloudflareaccess.com/cdn-cgi/access/certs", ""},
-		"a port":                     {"https://acme.cloudflareaccess.com:443", ""},
-		"a user":                     {"https://me@acme.cloudflareaccess.com", ""},
-		"a query":                    {"acme.cloudflareaccess.com?x", ""},
-		"another domain":             {"acme.example.com", ""},
-		"another domain behind":      {"acme.cloudflareaccess.com.evil.example", ""},
-		"another domain, look-alike": {"acme.evilcloudflareaccess.com", ""},
-		"two labels":                 {"a.acme.cloudflareaccess.com", ""},
-		"an underscore":              {"ac_me", ""},
-		"a space":                    {"ac me", ""},
-		"a hyphen first":             {"-acme", ""},
-		"a hyphen last":              {"acme-", ""},
-		"not ASCII":                  {"äcme", ""},
-		"a slash":                    {"acme/..", ""},
+		"name":                  {"acme", testIssuer},
+		"name in upper case":    {"ACME", testIssuer},
+		"domain":                {"acme.cloudflareaccess.com", testIssuer},
+		"URL":                   {"https://acme.cloudflareaccess.com", testIssuer},
+		"URL with a slash":      {"https://acme.cloudflareaccess.com/", testIssuer},
+		"space around":          {" acme\n", testIssuer},
+		"digits and hyphens":    {"a-1-b", "https://a-1-b.cloudflareaccess.com"},
+		"FedRAMP domain":        {"acme.fed.cloudflareaccess.com", fed},
+		"FedRAMP URL":           {fed + "/", fed},
+		"a team called fed":     {"fed", "https://fed.cloudflareaccess.com"},
+		"63 letters":            {strings.Repeat("a", 63), "https://" + strings.Repeat("a", 63) + ".cloudflareaccess.com"},
+		"a local Access":        {"http://127.0.0.1:8001", "http://127.0.0.1:8001"},
+		"a local Access, slash": {"http://127.0.0.1:8001/", "http://127.0.0.1:8001"},
+		"a local Access, IPv6":  {"http://[::1]:8001", "http://[::1]:8001"},
+		"a local Access, name":  {"HTTP://LocalHost:8001", "http://localhost:8001"},
+		"a local Access, path":  {"http://127.0.0.1:8001/a", ""},
+		"a local Access, user":  {"http://me@127.0.0.1:8001", ""},
+		"a local Access, https": {"https://127.0.0.1:8001", ""},
+		"http elsewhere":        {"http://192.0.2.1:8001", ""},
+		"http, a look-alike":    {"http://127.0.0.1.evil.example", ""},
+		"http, a team domain":   {"http://acme.cloudflareaccess.com", ""},
+		"64 letters":            {strings.Repeat("a", 64), ""},
+		"empty":                 {"", ""},
+		"only the domain":       {"cloudflareaccess.com", ""},
+		"only the domain, dot":  {".cloudflareaccess.com", ""},
+		"a path":                {"https://acme.cloudflareaccess.com/cdn-cgi/access/certs", ""},
+		"a port":                {"https://acme.cloudflareaccess.com:443", ""},
+		"a user":                {"https://me@acme.cloudflareaccess.com", ""},
+		"a query":               {"acme.cloudflareaccess.com?x", ""},
+		"another domain":        {"acme.example.com", ""},
+		"another domain behind": {"acme.cloudflareaccess.com.evil.example", ""},
+		"two labels":            {"a.acme.cloudflareaccess.com", ""},
+		"an underscore":         {"ac_me", ""},
+		"a hyphen first":        {"-acme", ""},
+		"a hyphen last":         {"acme-", ""},
+		"not ASCII":             {"äcme", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, err := New(Config{Team: test.team, Audiences: []string{testAudience}})
@@ -81,17 +74,14 @@ func TestEndpoint(t *testing.T) {
 		"https with a port":      {"https://certs.example.com:8443/", ""},
 		"https with a path":      {"https://mirror.example.com/access", ""},
 		"http on 127.0.0.1":      {"http://127.0.0.1:3000", ""},
-		"http on 127.1.2.3":      {"http://127.1.2.3", ""},
 		"http on ::1":            {"http://[::1]:3000", ""},
 		"http on localhost":      {"http://LocalHost:3000", ""},
 		"the certs URL":          {"https://acme.cloudflareaccess.com/cdn-cgi/access/certs", "give the URL in front of"},
 		"the certs URL, slash":   {"https://acme.cloudflareaccess.com/cdn-cgi/access/certs/", "give the URL in front of"},
-		"the certs URL, local":   {"http://127.0.0.1:3000/a/cdn-cgi/access/certs", "give the URL in front of"},
 		"http elsewhere":         {"http://acme.cloudflareaccess.com", "want https"},
 		"http on a private net":  {"http://10.0.0.1", "want https"},
 		"http on a look-alike":   {"http://127.0.0.1.evil.example", "want https"},
 		"http on localhost.evil": {"http://localhost.evil.example", "want https"},
-		"http behind a user":     {"http://127.0.0.1@evil.example", "user"},
 		"https with a user":      {"https://me:secret@certs.example.com", "user"},
 		"https with a query":     {"https://certs.example.com/?a=b", "query"},
 		"https with an empty":    {"https://certs.example.com/?", "query"},
@@ -101,7 +91,6 @@ func TestEndpoint(t *testing.T) {
 		"no host":                {"https://", "absolute URL"},
 		"only a path":            {"/cdn-cgi/access", "absolute URL"},
 		"another scheme":         {"file:///etc/passwd", "absolute URL"},
-		"another scheme on ::1":  {"ftp://[::1]", "want https"},
 		"not a URL":              {"https://me:secret@%zz", "not a URL"},
 		"a control character":    {"https://certs.example.com/\n", "not a URL"},
 	} {
@@ -127,26 +116,22 @@ var audiences = map[string]struct {
 	looks string // empty: accepted
 	warns bool
 }{
-	"an AUD tag":          {testAudience, "", false},
-	"upper case":          {strings.ToUpper(testAudience), "upper case", false},
-	"mixed case":          {"A" + testAudience[1:], "upper case", false},
-	"double quotes":       {`"` + testAudience + `"`, "quotes", false},
-	"single quotes":       {`'` + testAudience + `'`, "quotes", false},
-	"brackets":            {`[` + testAudience + `]`, "brackets", false},
-	"a JSON array":        {`["` + testAudience + `"]`, "quotes", false},
-	"a Python list":       {`['` + testAudience + `']`, "quotes", false},
-	"braces":              {`{` + testAudience + `}`, "brackets", false},
-	"two with a space":    {testAudience + " " + otherAudience, "space", false},
-	"two on two lines":    {testAudience + "\n" + otherAudience, "space", false},
-	"two with a tab":      {testAudience + "\t" + otherAudience, "space", false},
-	"two with a ;":        {testAudience + ";" + otherAudience, "list", false},
-	"a UUID":              {"f174e90a-fafe-4643-bbbc-4a0ed4fc8415", "UUID", false},
-	"a UUID, upper case":  {"F174E90A-FAFE-4643-BBBC-4A0ED4FC8415", "UUID", false},
-	"another form":        {"wiki", "", true},
-	"a digit too few":     {testAudience[1:], "", true},
-	"a digit too many":    {testAudience + "0", "", true},
-	"a letter beyond hex": {"g" + testAudience[1:], "", true},
-	"a URL":               {"https://wiki.example.com", "", true},
+	"an AUD tag":       {testAudience, "", false},
+	"upper case":       {strings.ToUpper(testAudience), "upper case", false},
+	"mixed case":       {"A" + testAudience[1:], "upper case", false},
+	"double quotes":    {`"` + testAudience + `"`, "quotes", false},
+	"single quotes":    {`'` + testAudience + `'`, "quotes", false},
+	"brackets":         {`[` + testAudience + `]`, "brackets", false},
+	"a JSON array":     {`["` + testAudience + `"]`, "quotes", false},
+	"a Python list":    {`['` + testAudience + `']`, "quotes", false},
+	"two with a space": {testAudience + " " + otherAudience, "space", false},
+	"two with a tab":   {testAudience + "\t" + otherAudience, "space", false},
+	"two with a ;":     {testAudience + ";" + otherAudience, "list", false},
+	"a UUID":           {"f174e90a-fafe-4643-bbbc-4a0ed4fc8415", "UUID", false},
+	"another form":     {"wiki", "", true},
+	"a digit too few":  {testAudience[1:], "", true},
+	"a digit too many": {testAudience + "0", "", true},
+	"a URL":            {"https://wiki.example.com", "", true},
 }
 
 func TestAudiences(t *testing.T) {
@@ -155,7 +140,7 @@ func TestAudiences(t *testing.T) {
 			r := newRig(t)
 			_, err := New(Config{Team: "acme", Audiences: []string{testAudience, test.tag}, Logger: r.logger})
 			if test.looks != "" {
-				wantText(t, err, "Config.Audiences[1]", test.looks, "64 lower-case hex digits", "Zero Trust dashboard")
+				wantText(t, err, "Config.Audiences[1]", test.looks, "64 lower-case hex digits", "Cloudflare's dashboard")
 				return
 			}
 			log := r.logged()
@@ -167,7 +152,7 @@ func TestAudiences(t *testing.T) {
 	for name, tags := range map[string][]string{"none": nil, "an empty one": {""}, "a list": {testAudience + "," + otherAudience}} {
 		t.Run(name, func(t *testing.T) {
 			_, err := New(Config{Team: "acme", Audiences: tags})
-			wantText(t, err, "Config.Audiences", "Zero Trust dashboard")
+			wantText(t, err, "Config.Audiences", "Cloudflare's dashboard")
 		})
 	}
 }
@@ -178,29 +163,27 @@ func TestConfigRefuses(t *testing.T) {
 		change func(*Config)
 		field  string // empty: it is fine
 	}{
-		"nothing":                              {func(*Config) {}, ""},
-		"a Leeway without a unit":              {func(c *Config) { c.Leeway = 30 }, "Config.Leeway"},
-		"a Leeway of 5 minutes":                {func(c *Config) { c.Leeway = 5 * time.Minute }, ""},
-		"a Leeway over 5 minutes":              {func(c *Config) { c.Leeway = 5*time.Minute + 1 }, "Config.Leeway"},
-		"a Leeway below zero means none":       {func(c *Config) { c.Leeway = -1 }, ""},
-		"RefreshInterval without a unit":       {func(c *Config) { c.RefreshInterval = 3600 }, "Config.RefreshInterval"},
-		"RefreshInterval negative":             {func(c *Config) { c.RefreshInterval = -1 }, "Config.RefreshInterval"},
-		"RefreshInterval over MaxStale's":      {func(c *Config) { c.RefreshInterval = 48 * time.Hour }, ""},
-		"RefetchCooldown without a unit":       {func(c *Config) { c.RefetchCooldown = 10 }, "Config.RefetchCooldown"},
-		"RefetchCooldown negative":             {func(c *Config) { c.RefetchCooldown = -1 }, "Config.RefetchCooldown"},
-		"FetchTimeout without a unit":          {func(c *Config) { c.FetchTimeout = 5 }, "Config.FetchTimeout"},
-		"FetchTimeout negative":                {func(c *Config) { c.FetchTimeout = -1 }, "Config.FetchTimeout"},
-		"FetchTimeout of a minute":             {func(c *Config) { c.FetchTimeout = time.Minute }, ""},
-		"FetchTimeout over a minute":           {func(c *Config) { c.FetchTimeout = time.Minute + 1 }, "Config.FetchTimeout"},
-		"MaxStale negative":                    {func(c *Config) { c.MaxStale = -1 }, "Config.MaxStale"},
-		"MaxStale under RefreshInterval":       {func(c *Config) { c.RefreshInterval, c.MaxStale = 2*time.Hour, time.Hour }, "Config.MaxStale"},
-		"MaxStale under the default":           {func(c *Config) { c.MaxStale = time.Minute }, "Config.MaxStale"},
-		"MaxStale as RefreshInterval":          {func(c *Config) { c.RefreshInterval, c.MaxStale = time.Hour, time.Hour }, ""},
-		"TokenCacheBytes negative means none":  {func(c *Config) { c.TokenCacheBytes = -1 }, ""},
-		"TokenCacheBytes that counts tokens":   {func(c *Config) { c.TokenCacheBytes = 8192 }, "Config.TokenCacheBytes"},
-		"TokenCacheBytes under 64 KiB":         {func(c *Config) { c.TokenCacheBytes = 64<<10 - 1 }, "Config.TokenCacheBytes"},
-		"TokenCacheBytes of 64 KiB":            {func(c *Config) { c.TokenCacheBytes = 64 << 10 }, ""},
-		"TokenCacheBytes in place of mebibyte": {func(c *Config) { c.TokenCacheBytes = 16 }, "Config.TokenCacheBytes"},
+		"nothing":                             {func(*Config) {}, ""},
+		"a Leeway without a unit":             {func(c *Config) { c.Leeway = 30 }, "Config.Leeway"},
+		"a Leeway of 5 minutes":               {func(c *Config) { c.Leeway = 5 * time.Minute }, ""},
+		"a Leeway over 5 minutes":             {func(c *Config) { c.Leeway = 5*time.Minute + 1 }, "Config.Leeway"},
+		"a Leeway below zero means none":      {func(c *Config) { c.Leeway = -1 }, ""},
+		"RefreshInterval without a unit":      {func(c *Config) { c.RefreshInterval = 3600 }, "Config.RefreshInterval"},
+		"RefreshInterval negative":            {func(c *Config) { c.RefreshInterval = -1 }, "Config.RefreshInterval"},
+		"RefreshInterval over MaxStale's":     {func(c *Config) { c.RefreshInterval = 48 * time.Hour }, ""},
+		"RefetchCooldown without a unit":      {func(c *Config) { c.RefetchCooldown = 10 }, "Config.RefetchCooldown"},
+		"RefetchCooldown negative":            {func(c *Config) { c.RefetchCooldown = -1 }, "Config.RefetchCooldown"},
+		"FetchTimeout without a unit":         {func(c *Config) { c.FetchTimeout = 5 }, "Config.FetchTimeout"},
+		"FetchTimeout negative":               {func(c *Config) { c.FetchTimeout = -1 }, "Config.FetchTimeout"},
+		"FetchTimeout of a minute":            {func(c *Config) { c.FetchTimeout = time.Minute }, ""},
+		"FetchTimeout over a minute":          {func(c *Config) { c.FetchTimeout = time.Minute + 1 }, "Config.FetchTimeout"},
+		"MaxStale negative":                   {func(c *Config) { c.MaxStale = -1 }, "Config.MaxStale"},
+		"MaxStale under RefreshInterval":      {func(c *Config) { c.RefreshInterval, c.MaxStale = 2*time.Hour, time.Hour }, "Config.MaxStale"},
+		"MaxStale as RefreshInterval":         {func(c *Config) { c.RefreshInterval, c.MaxStale = time.Hour, time.Hour }, ""},
+		"TokenCacheBytes negative means none": {func(c *Config) { c.TokenCacheBytes = -1 }, ""},
+		"TokenCacheBytes that counts tokens":  {func(c *Config) { c.TokenCacheBytes = 8192 }, "Config.TokenCacheBytes"},
+		"TokenCacheBytes under 64 KiB":        {func(c *Config) { c.TokenCacheBytes = 64<<10 - 1 }, "Config.TokenCacheBytes"},
+		"TokenCacheBytes of 64 KiB":           {func(c *Config) { c.TokenCacheBytes = 64 << 10 }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := Config{Team: "acme", Audiences: []string{testAudience}}
@@ -293,7 +276,7 @@ func TestConfigFromEnv(t *testing.T) {
 		if audience.looks == "" {
 			tests[name] = test{testIssuer, audience.tag, []string{audience.tag}, nil}
 		} else {
-			tests[name] = test{testIssuer, audience.tag, nil, []string{"POLICY_AUD", audience.looks, "Zero Trust dashboard"}}
+			tests[name] = test{testIssuer, audience.tag, nil, []string{"POLICY_AUD", audience.looks, "Cloudflare's dashboard"}}
 		}
 	}
 	for name, test := range tests {
@@ -327,13 +310,11 @@ func TestFromEnv(t *testing.T) {
 		"the environment is bad": {200, `"` + testAudience + `"`, []string{"POLICY_AUD", "quotes"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fetches := 0
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				fetches++
+			s := newServer(t)
+			s.answer(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(test.status)
 				_, _ = w.Write(team.Certs())
-			}))
-			defer s.Close()
+			})
 			t.Setenv("TEAM_DOMAIN", s.URL)
 			t.Setenv("POLICY_AUD", test.aud)
 			v, err := FromEnv(t.Context())
@@ -347,8 +328,9 @@ func TestFromEnv(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := v.Verify(t.Context(), signUser(withClaim("iss", s.URL))); err != nil || fetches != 1 {
-				t.Errorf("%v, %d fetches", err, fetches)
+			s.Close() // the keys are there
+			if _, err := v.Verify(t.Context(), signUser(withClaim("iss", s.URL))); err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -16,11 +16,12 @@ func TestFromContext(t *testing.T) {
 		"nil claims":    {NewContext(t.Context(), nil), nil},
 		"the innermost": {NewContext(NewContext(t.Context(), &Claims{}), claims), claims},
 		// *gin.Context and fiber's *fasthttp.RequestCtx look up their own values.
-		"a framework's context":         {frameworkContext{t.Context(), map[string]any{"cfaccess": claims}}, claims},
-		"a framework's, no claims":      {frameworkContext{t.Context(), nil}, nil},
-		"a framework's, another value":  {frameworkContext{t.Context(), map[string]any{"cfaccess": "ada@example.com"}}, nil},
-		"a framework's, nil claims":     {frameworkContext{t.Context(), map[string]any{"cfaccess": (*Claims)(nil)}}, nil},
-		"a context of a framework's":    {context.WithValue(frameworkContext{t.Context(), map[string]any{"cfaccess": claims}}, "x", 1), claims}, //nolint:staticcheck // a string, as theirs are
+		"a framework's context":        {frameworkContext{t.Context(), map[string]any{"cfaccess": claims}}, claims},
+		"a framework's, no claims":     {frameworkContext{t.Context(), nil}, nil},
+		"a framework's, another value": {frameworkContext{t.Context(), map[string]any{"cfaccess": "ada@example.com"}}, nil},
+		"a framework's, nil claims":    {frameworkContext{t.Context(), map[string]any{"cfaccess": (*Claims)(nil)}}, nil},
+		//lint:ignore SA1029 the contexts of gin and fasthttp find values by a string
+		"a context of a framework's":    {context.WithValue(frameworkContext{t.Context(), map[string]any{"cfaccess": claims}}, "x", 1), claims},
 		"ours inside of a framework's":  {NewContext(frameworkContext{t.Context(), map[string]any{"cfaccess": &Claims{}}}, claims), claims},
 		"a framework's that knows ours": {frameworkContext{NewContext(t.Context(), claims), nil}, nil},
 	} {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/cfaccess/cfaccess/core"
@@ -20,20 +22,18 @@ const (
 )
 
 // A real program leaves Endpoint empty; here the team is a fake one.
-func exampleVerifier() (*core.Verifier, *accesstest.Team) {
+var exampleVerifier = sync.OnceValues(func() (*core.Verifier, *accesstest.Team) {
 	team := accesstest.NewTeam("acme")
-	v, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL})
+	v, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}
 	return v, team
-}
+})
 
 // What every adapter does: admit, or refuse; forward what the handler may see.
 func Example() {
 	v, team := exampleVerifier()
-	defer team.Close()
-
 	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, _ := core.FromContext(r.Context())
 		fmt.Fprintf(w, "hello %s\n", claims.Email)
@@ -64,16 +64,6 @@ func Example() {
 	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"detail":"The Access token is not valid here.","code":"token_invalid"}
 }
 
-func ExampleNew() {
-	v, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(v.Issuer())
-	// Output: https://acme.cloudflareaccess.com
-}
-
 func ExampleConfigFromEnv() {
 	os.Setenv("TEAM_DOMAIN", "https://acme.cloudflareaccess.com")
 	os.Setenv("POLICY_AUD", aud+","+otherAUD)
@@ -86,8 +76,6 @@ func ExampleConfigFromEnv() {
 
 func ExampleVerifier_Verify() {
 	v, team := exampleVerifier()
-	defer team.Close()
-
 	claims, err := v.Verify(context.Background(), team.SignUser(aud, "ada@example.com"))
 	fmt.Println(claims.Email, err)
 
@@ -101,8 +89,6 @@ func ExampleVerifier_Verify() {
 
 func ExampleVerifier_Admit() {
 	v, team := exampleVerifier()
-	defer team.Close()
-
 	headers := http.Header{}
 	headers.Set(core.TokenHeader, team.SignService(aud, "ci-bot"))
 	_, err := v.Admit(context.Background(), headers, core.Rule{Policy: core.Users()})
@@ -113,20 +99,6 @@ func ExampleVerifier_Admit() {
 	// Output:
 	// true
 	// true <nil>
-}
-
-func ExampleVerifier_Refresh() {
-	team := accesstest.NewTeam("acme")
-	defer team.Close()
-	team.Fail(http.StatusNotFound) // as a mistyped team would
-	v, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL})
-	if err != nil {
-		panic(err)
-	}
-	if err := v.Refresh(context.Background()); err != nil {
-		fmt.Println("check the spelling of", v.Issuer())
-	}
-	// Output: check the spelling of https://acme.cloudflareaccess.com
 }
 
 func ExampleRefuse() {
@@ -140,7 +112,6 @@ func ExampleRefuse() {
 
 func ExampleClaims_Decode() {
 	v, team := exampleVerifier()
-	defer team.Close()
 	claims, err := v.Verify(context.Background(), team.SignUser(aud, "ada@example.com",
 		accesstest.WithClaim("custom", map[string]any{"department": "research"})))
 	if err != nil {
@@ -206,74 +177,6 @@ func ExamplePolicy_own() {
 	// Output: cfaccess: forbidden: department is sales
 }
 
-// Callers as Access describes them.
-var (
-	ada    = &core.Claims{Email: "ada@example.com", Country: "DE"}
-	eve    = &core.Claims{Email: "eve@elsewhere.example", Country: "XX"}
-	deploy = &core.Claims{CommonName: "e367826f93b8d71185e03fe518aff3b4.access"}
-)
-
-// allowedBy says whom the policy lets pass, of ada, eve and deploy.
-func allowedBy(policy core.Policy) (names []string) {
-	for _, caller := range []struct {
-		name   string
-		claims *core.Claims
-	}{{"ada", ada}, {"eve", eve}, {"deploy", deploy}} {
-		if policy(context.Background(), caller.claims) == nil {
-			names = append(names, caller.name)
-		}
-	}
-	return names
-}
-
-func ExampleAllOf() {
-	fmt.Println(allowedBy(core.AllOf(core.Users(), core.Countries("DE", "FR"))))
-	// Output: [ada]
-}
-
-func ExampleAnyOf() {
-	fmt.Println(allowedBy(core.AnyOf(core.Emails("eve@elsewhere.example"), core.Services())))
-	// Output: [eve deploy]
-}
-
-func ExampleNot() {
-	fmt.Println(allowedBy(core.Not(core.Countries("XX"))))
-	// Output: [ada deploy]
-}
-
-func ExampleUsers() {
-	fmt.Println(allowedBy(core.Users()))
-	// Output: [ada eve]
-}
-
-// With no argument any service token passes, with Client IDs only those.
-func ExampleServices() {
-	fmt.Println(allowedBy(core.Services()))
-	fmt.Println(allowedBy(core.Services("another.access")))
-	// Output:
-	// [deploy]
-	// []
-}
-
-func ExampleEmails() {
-	fmt.Println(allowedBy(core.Emails("Ada@Example.com")))
-	// Output: [ada]
-}
-
-// A subdomain is another domain.
-func ExampleEmailDomains() {
-	fmt.Println(allowedBy(core.EmailDomains("example.com")))
-	fmt.Println(allowedBy(core.EmailDomains("example")))
-	// Output:
-	// [ada]
-	// []
-}
-
-func ExampleCountries() {
-	fmt.Println(allowedBy(core.Countries("DE")))
-	// Output: [ada]
-}
-
 // One server, two applications at Access: each route takes the tokens of one.
 func ExampleAudience() {
 	forWiki := &core.Claims{Email: "ada@example.com"}
@@ -281,4 +184,26 @@ func ExampleAudience() {
 	payroll := core.Audience(otherAUD)
 	fmt.Println(payroll(context.Background(), forWiki) == nil)
 	// Output: false
+}
+
+// Engineers, as Access knows them from the identity provider.
+func ExampleGroups() {
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	team.SetGroups("ada@example.com", "engineering")
+	v, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL})
+	if err != nil {
+		panic(err)
+	}
+	engineers := core.Groups("engineering")
+	for _, email := range []string{"ada@example.com", "eve@example.com"} {
+		claims, err := v.Verify(context.Background(), team.SignUser(aud, email))
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(email, engineers(context.Background(), claims) == nil)
+	}
+	// Output:
+	// ada@example.com true
+	// eve@example.com false
 }

@@ -23,19 +23,20 @@ func TestForward(t *testing.T) {
 		want   http.Header
 		caller *Claims
 	}{
-		"a person, no header":            {none, nil, ada, http.Header{name: verified}, ada},
-		"a person, nil headers":          {nil, nil, ada, http.Header{name: verified}, ada},
-		"a person, the same":             {http.Header{name: verified}, nil, ada, http.Header{name: verified}, ada},
-		"a person, forged":               {http.Header{name: root}, nil, ada, http.Header{name: verified}, ada},
-		"a person, forged as second":     {http.Header{name: {verified[0], root[0]}}, nil, ada, http.Header{name: verified}, ada},
-		"a person, the same twice":       {http.Header{name: {verified[0], verified[0]}}, nil, ada, http.Header{name: verified}, ada},
-		"a service, forged":              {http.Header{name: root}, nil, service, none, service},
-		"a service, forged, empty":       {http.Header{name: {""}}, nil, service, none, service},
-		"nobody, forged":                 {http.Header{name: root}, nil, nil, none, nil},
-		"nobody, no header":              {none, nil, nil, none, nil},
-		"nobody, behind an outer":        {http.Header{name: root}, ada, nil, http.Header{name: verified}, ada},
-		"nobody, behind an outer, right": {http.Header{name: verified}, ada, nil, http.Header{name: verified}, ada},
-		"a service, behind an outer":     {http.Header{name: verified}, ada, service, none, service},
+		"a person, no header":               {none, nil, ada, http.Header{name: verified}, ada},
+		"a person, nil headers":             {nil, nil, ada, http.Header{name: verified}, ada},
+		"a person, the same":                {http.Header{name: verified}, nil, ada, http.Header{name: verified}, ada},
+		"a person, forged":                  {http.Header{name: root}, nil, ada, http.Header{name: verified}, ada},
+		"a person, forged as second":        {http.Header{name: {verified[0], root[0]}}, nil, ada, http.Header{name: verified}, ada},
+		"a person, the same twice":          {http.Header{name: {verified[0], verified[0]}}, nil, ada, http.Header{name: verified}, ada},
+		"a service, forged":                 {http.Header{name: root}, nil, service, none, service},
+		"a service, forged, empty":          {http.Header{name: {""}}, nil, service, none, service},
+		"no caller, forged":                 {http.Header{name: root}, nil, nil, none, nil},
+		"no caller, no header":              {none, nil, nil, none, nil},
+		"no caller, behind an outer":        {http.Header{name: root}, ada, nil, http.Header{name: verified}, ada},
+		"no caller, behind an outer, right": {http.Header{name: verified}, ada, nil, http.Header{name: verified}, ada},
+		"a service, behind an outer":        {http.Header{name: verified}, ada, service, none, service},
+		"a key without a value":             {http.Header{name: {}}, nil, nil, none, nil},
 		// CGI and WSGI servers take these for the header.
 		"underscores":             {http.Header{"Cf_access_authenticated_user_email": root}, nil, ada, http.Header{name: verified}, ada},
 		"one underscore":          {http.Header{"Cf-Access_Authenticated-User-Email": root, name: verified}, nil, ada, http.Header{name: verified}, ada},
@@ -85,6 +86,25 @@ func TestForward(t *testing.T) {
 	}
 }
 
+// net/http fills in the trailers that a request announces, and a reverse proxy
+// sends them on.
+func TestForwardTrailer(t *testing.T) {
+	for name, test := range map[string]struct{ sent, want http.Header }{
+		"the email":        {http.Header{EmailHeader: nil, "X": nil}, http.Header{"X": nil}},
+		"another spelling": {http.Header{"Cf_access_authenticated_user_email": nil}, http.Header{}},
+		"another":          {http.Header{"X": nil}, http.Header{"X": nil}},
+	} {
+		for _, claims := range []*Claims{nil, {Email: "ada@example.com"}} {
+			r := httptest.NewRequest(http.MethodPost, "/", nil)
+			r.Trailer = test.sent
+			sent := len(test.sent)
+			if got := Forward(r, claims).Trailer; !reflect.DeepEqual(got, test.want) || len(test.sent) != sent {
+				t.Errorf("%s: got %q, want %q", name, got, test.want)
+			}
+		}
+	}
+}
+
 // http.TimeoutHandler and access logs read the header map meanwhile. The race
 // detector sees a write to it.
 func TestForwardWhileAnotherReads(t *testing.T) {
@@ -130,11 +150,9 @@ func TestIsEmailHeader(t *testing.T) {
 		strings.ToLower(EmailHeader):               true,
 		strings.ToUpper(EmailHeader):               true,
 		strings.ReplaceAll(EmailHeader, "-", "_"):  true,
-		"cF_aCCESS-aUTHENTICATED_uSER-eMAIL":       true,
 		EmailHeader + " ":                          true,
 		"\t" + EmailHeader + "\r\n":                true,
 		"":                                         false,
-		" ":                                        false,
 		EmailHeader + "s":                          false,
 		"X-" + EmailHeader:                         false,
 		EmailHeader[1:]:                            false,
@@ -145,7 +163,6 @@ func TestIsEmailHeader(t *testing.T) {
 		"HTTP_" + strings.ToUpper(EmailHeader):     false,
 		// Letters that fold to ASCII ones are others to every server.
 		strings.Replace(EmailHeader, "s", "ſ", 1): false,
-		"Cf-Access-Jwt-Assertion":                 false,
 		"Cf-Access-Authenticated-User-Name":       false,
 	} {
 		if got := IsEmailHeader(name); got != want {

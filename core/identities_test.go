@@ -266,7 +266,7 @@ func TestIdentityCache(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var other sync.WaitGroup
-		other.Go(func() { time.Sleep(1); r.want(t, ada, nil, 3*time.Second-1) })
+		other.Go(func() { time.Sleep(time.Nanosecond); r.want(t, ada, nil, 3*time.Second-1) })
 		arrived := time.Now()
 		_, err := ada.Identity(ctx)
 		wantClass(t, err, ErrPolicyUnavailable)
@@ -421,7 +421,7 @@ func TestIdentityUnavailable(t *testing.T) {
 				time.Sleep(10 * time.Second)
 			}
 			r.wantGroup(t, ada, "engineering")
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			r.want(t, ada, ErrPolicyUnavailable, 0)
 			r.access.set(answerGroups("security"), 0)
 			time.Sleep(time.Minute) // the longest backoff
@@ -619,7 +619,7 @@ func TestIdentityWithoutCall(t *testing.T) {
 		if r.identities.entries.EstimatedSize() != 1 {
 			t.Error("no identity in the cache")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		r.want(t, ada, ErrForbidden, 0)
 		r.wantCalls(t, 1)
 		if r.identities.entries.EstimatedSize() != 0 {

@@ -36,9 +36,7 @@ func Example() {
 
 	visit := func(path, token string) {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
-		if token != "" {
-			r.Header.Set(core.TokenHeader, token)
-		}
+		r.Header.Set(core.TokenHeader, token)
 		response, err := app.Test(r)
 		if err != nil {
 			panic(err)
@@ -59,4 +57,40 @@ func Example() {
 	// 200 hello ada@example.com
 	// 200 hello administrator
 	// 403 {"type":"about:blank","title":"Forbidden","status":403,"detail":"You are signed in, but not allowed to do this.","code":"forbidden"}
+}
+
+// Refusals go to the app's own ErrorHandler.
+func ExampleConfig_errorHandler() {
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	verifier, err := core.New(core.Config{Team: "acme", Audiences: []string{audience}, Endpoint: team.URL})
+	if err != nil {
+		panic(err)
+	}
+
+	protect := fiberaccess.New(verifier, fiberaccess.Config{
+		ErrorHandler: func(_ *fiber.Ctx, err error) error { return err },
+	})
+
+	app := fiber.New(fiber.Config{
+		ReadBufferSize: 16 << 10,
+		ErrorHandler: func(c *fiber.Ctx, err error) error {
+			for name, values := range core.Refuse(err).Header() {
+				c.Set(name, values[0])
+			}
+			return c.Status(core.Refuse(err).Status).SendString(err.Error())
+		},
+	})
+	app.Use(protect)
+	response, err := app.Test(httptest.NewRequest(http.MethodGet, "/", nil))
+	if err != nil {
+		panic(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(response.StatusCode, string(body))
+	// Output: 401 This needs a sign-in through Cloudflare Access.
 }

@@ -10,8 +10,6 @@
 package ginaccess
 
 import (
-	"net/http"
-
 	"github.com/gin-gonic/gin"
 
 	"github.com/cfaccess/cfaccess/core"
@@ -105,9 +103,11 @@ func refuse(c *gin.Context, err error) {
 	c.Errors = append(c.Errors, &gin.Error{Err: refusal, Type: gin.ErrorTypePrivate})
 	c.Abort()
 	if handle, ok := c.Value(errorHandlerKey).(func(*gin.Context, error)); ok {
+		before := c.Writer.Status() // 200, and 404 where there is no route
 		handle(c, err)
+		if c.Writer.Written() || c.Writer.Status() != before {
+			return
+		}
 	}
-	if !c.Writer.Written() && c.Writer.Status() == http.StatusOK {
-		refusal.ServeHTTP(c.Writer, c.Request)
-	}
+	refusal.ServeHTTP(c.Writer, c.Request)
 }

@@ -1,6 +1,7 @@
 package ginaccess_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -35,67 +36,56 @@ func newVerifier(t testing.TB) (*core.Verifier, *accesstest.Team) {
 	return v, team
 }
 
-// A refusal is where gin's users look for it, and no handler after it runs.
+// A refusal is in c.Errors, where gin's users look for it, and matches core's error.
 func TestRefusalIsInErrors(t *testing.T) {
 	v, team := newVerifier(t)
 	user := team.SignUser(audience, "ada@example.com")
+	own := &gin.Error{Err: errors.New("not for clients")} // c.Error would take it out of the policy's error
 	for name, test := range map[string]struct {
-		token string
-		want  error
+		token  string
+		policy core.Policy
+		want   error
 	}{
-		"New":     {"", core.ErrNoToken},
-		"Require": {user, core.ErrForbidden},
+		"New":              {"", core.Users(), core.ErrNoToken},
+		"Require":          {user, core.Services(), core.ErrForbidden},
+		"Require, its own": {user, func(context.Context, *core.Claims) error { return own }, core.ErrForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			router := gin.New()
-			var last error
 			router.Use(func(c *gin.Context) {
 				c.Next()
-				if len(c.Errors) != 1 || !c.IsAborted() {
-					t.Errorf("%d errors, aborted: %v", len(c.Errors), c.IsAborted())
+				if len(c.Errors) != 1 || !c.IsAborted() || !errors.Is(c.Errors.Last(), test.want) || c.Errors[0].Error() != core.Refuse(test.want).Detail {
+					t.Errorf("errors %v, aborted: %v", c.Errors, c.IsAborted())
 				}
-				last = c.Errors.Last()
 			})
-			router.GET("/", ginaccess.New(v), ginaccess.Require(core.Services()), func(*gin.Context) { t.Error("the handler ran") })
+			router.GET("/", ginaccess.New(v), ginaccess.Require(test.policy), func(*gin.Context) { t.Error("the handler ran") })
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
-			if test.token != "" {
-				r.Header.Set(core.TokenHeader, test.token)
-			}
+			r.Header.Set(core.TokenHeader, test.token)
 			router.ServeHTTP(httptest.NewRecorder(), r)
-			if !errors.Is(last, test.want) {
-				t.Errorf("got %v, want %v", last, test.want)
-			}
 		})
 	}
 }
 
-// Claims are where gin's users look for values.
-func TestClaimsAreInTheContext(t *testing.T) {
-	v, team := newVerifier(t)
-	router := gin.New()
-	router.GET("/", ginaccess.New(v), func(c *gin.Context) {
-		claims, ok := ginaccess.Claims(c)
-		if same, found := c.Get("cfaccess"); !ok || !found || same != claims {
-			t.Errorf("c.Get finds %v, %v; Claims %v, %v", same, found, claims, ok)
-		}
-	})
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r.Header.Set(core.TokenHeader, team.SignUser(audience, "ada@example.com"))
-	router.ServeHTTP(httptest.NewRecorder(), r)
-}
-
-func TestPanicsAtConstruction(t *testing.T) {
-	for name, construct := range map[string]func(){
-		"a nil Verifier": func() { ginaccess.New(nil) },
-		"a nil Policy":   func() { ginaccess.Require(nil) },
+// Gin sets the status to 404 before middleware runs where there is no route. An
+// ErrorHandler that only sets a status has answered.
+func TestNoRoute(t *testing.T) {
+	v, _ := newVerifier(t)
+	for name, test := range map[string]struct {
+		handle func(*gin.Context, error)
+		status int
+	}{
+		"no ErrorHandler":     {nil, http.StatusUnauthorized},
+		"silent ErrorHandler": {func(*gin.Context, error) {}, http.StatusUnauthorized},
+		"status alone":        {func(c *gin.Context, _ error) { c.Status(http.StatusTeapot) }, http.StatusTeapot},
 	} {
 		t.Run(name, func(t *testing.T) {
-			defer func() {
-				if recover() == nil {
-					t.Error("no panic")
-				}
-			}()
-			construct()
+			router := gin.New()
+			router.Use(ginaccess.New(v, ginaccess.Config{ErrorHandler: test.handle}))
+			w := httptest.NewRecorder()
+			router.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/nothing", nil))
+			if w.Code != test.status {
+				t.Errorf("got %d %s, want %d", w.Code, w.Body, test.status)
+			}
 		})
 	}
 }

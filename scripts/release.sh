@@ -1,26 +1,56 @@
 #!/usr/bin/env bash
-# Makes the tree ready to be released, and prints what is left to do by hand: it
-# never commits, tags or pushes. All modules are released together.
+# Prepares a release of all modules, tests it, and prints what is left to do by
+# hand. It never commits, tags or pushes.
 #
 #	scripts/release.sh v0.2.0
-#	scripts/release.sh -requires v0.2.0
-#
-# The second only makes our modules require that version of each other: for a
-# change that adds something to core and uses it in an adapter. Needs Go and git.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# Nobody's habits, and no stamp: git refuses a tree that is somebody else's.
-export GOFLAGS=-buildvcs=false GOWORK=
 
-tools=$(mktemp -d)
-trap 'rm -rf "$tools"' EXIT
-GOWORK=off go build -C scripts/release -o "$tools/release" .
+fail() {
+	echo "release.sh: $1" >&2
+	exit 1
+}
 
-if [ "${1-}" = -requires ]; then
-	shift
-	"$tools/release" requires "$@"
-	exit
+version=${1-}
+[[ $version =~ ^v[01]\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]] || fail "which version? as in: scripts/release.sh v0.2.0"
+[ -z "$(git status --porcelain)" ] || fail "there are uncommitted changes: commit or stash them"
+[ -z "$(git tag --list "*/$version")" ] || fail "$version has tags, and a tag is never moved"
+! grep -q "^## $version " CHANGELOG.md || fail "CHANGELOG.md has a section for $version"
+awk '/^## / { unreleased = $0 == "## Unreleased" } unreleased && /^[^#]/ { found = 1 } END { exit !found }' CHANGELOG.md ||
+	fail 'CHANGELOG.md has nothing under "## Unreleased"'
+
+echo "Changing files. To undo: git restore ."
+./scripts/require.sh "$version"
+changelog=$(awk -v heading="## $version - $(date -u +%F)" '{ print } $0 == "## Unreleased" { print "\n" heading }' CHANGELOG.md)
+echo "$changelog" >CHANGELOG.md
+
+released=$(git ls-files '*/go.mod' | xargs -n1 dirname | grep -vxE 'examples|scripts')
+last=$(git -c versionsort.suffix=- tag --sort=version:refname --list 'core/v*' | tail -n 1)
+if [ -n "$last" ]; then
+	echo "== changes of the API"
+	# In the rehearsal the modules find each other's new version. A module's own must
+	# not be there yet.
+	last=${last#core/} ./scripts/rehearse.sh "$version" bash -euc '
+		for module in $0; do
+			git rev-parse --quiet --verify "refs/tags/$module/$last" >/dev/null || continue
+			echo "$module since $last"
+			git tag --delete "$module/$1" >/dev/null
+			go -C "$module" mod tidy # adds the sums of the other modules
+			git commit --quiet --all --allow-empty --message sums
+			(cd "$module" && go run golang.org/x/exp/cmd/gorelease@v0.0.0-20261113113407-e3970619a1a4 -base="$last" -version="$1")
+			git tag "$module/$1"
+		done' "$released" "$version"
 fi
-"$tools/release" prepare "$@"
-./scripts/test.sh # the rehearsal too
-"$tools/release" commands "$@"
+
+./scripts/test.sh
+./scripts/check.sh
+
+tags=$(sed "s|\$|/$version|" <<<"$released")
+cat <<END
+
+$version is ready. What is left to do, in this order:
+
+git commit --all --message 'repository: release $version'
+$(sed 's/^/git tag /' <<<"$tags")
+git push --atomic origin HEAD $(xargs <<<"$tags")
+END

@@ -19,8 +19,8 @@ import (
 	"github.com/cfaccess/cfaccess/core"
 )
 
-// NewVerifier returns our verifier, which has no keys yet and logs nothing. A
-// change that is not nil is made to its config.
+// NewVerifier returns a cfaccess verifier that has no keys yet and logs nothing.
+// If change isn't nil, it is called with the config first.
 func NewVerifier(s Site, change func(*core.Config)) (*core.Verifier, error) {
 	cfg := core.Config{
 		Team: Team, Audiences: []string{Audience}, Endpoint: s.URL, RefreshInterval: s.Refresh,
@@ -47,8 +47,9 @@ func ours(_ context.Context, s Site) (Verify, error) {
 	}, nil
 }
 
-// golangJWT is keyfunc's README, which decodes into a map, with those of our
-// checks that golang-jwt offers and a parser that is made once:
+// golangJWT follows keyfunc's README, which decodes the claims into a map. It
+// adds a parser that is made once, and every option of golang-jwt that checks
+// what cfaccess checks too:
 // https://github.com/MicahParks/keyfunc#step-2-create-the-keyfunckeyfunc
 func golangJWT(ctx context.Context, s Site) (Verify, error) {
 	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{s.certs()}, keyfunc.Override{RefreshInterval: s.Refresh})
@@ -63,9 +64,9 @@ func golangJWT(ctx context.Context, s Site) (Verify, error) {
 	}, nil
 }
 
-// NewGoOIDC sets go-oidc up as Cloudflare's own sample for Go:
+// goOIDC follows Cloudflare's sample for Go:
 // https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps/authorization-cookie/validating-json/
-func NewGoOIDC(ctx context.Context, s Site) (Verify, error) {
+func goOIDC(ctx context.Context, s Site) (Verify, error) {
 	verifier := oidc.NewVerifier(s.Issuer, oidc.NewRemoteKeySet(ctx, s.certs()), &oidc.Config{ClientID: Audience})
 	return func(ctx context.Context, token string) error {
 		_, err := verifier.Verify(ctx, token)
@@ -73,7 +74,7 @@ func NewGoOIDC(ctx context.Context, s Site) (Verify, error) {
 	}, nil
 }
 
-// jwx is its guide to key sets that refresh themselves:
+// jwx follows its guide to key sets that are refreshed in the background:
 // https://github.com/lestrrat-go/jwx/blob/develop/v3/docs/04-jwk.md#auto-refreshing-remote-keys
 func jwx(ctx context.Context, s Site) (Verify, error) {
 	cache, err := jwk.NewCache(ctx, httprc.NewClient())
@@ -97,9 +98,9 @@ func jwx(ctx context.Context, s Site) (Verify, error) {
 	}, nil
 }
 
-// auth0 is its README, without the middleware and with the URL of the keys,
-// which Access publishes no discovery document for. It decodes the registered
-// claims alone: https://github.com/auth0/go-jwt-middleware#production-example-with-jwks-and-auth0
+// auth0 follows its README, without the middleware. It is given the URL of the
+// keys, since Access has no discovery document. It decodes only the registered
+// claims: https://github.com/auth0/go-jwt-middleware#production-example-with-jwks-and-auth0
 func auth0(_ context.Context, s Site) (Verify, error) {
 	issuerURL, err := url.Parse(s.Issuer)
 	if err != nil {

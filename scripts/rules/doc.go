@@ -1,4 +1,4 @@
-// Package rules holds the rules of this repository as tests: who may import
-// whom, what has to be documented, and that the documentation leads somewhere.
+// Package rules tests the rules of this repository: what a folder may import,
+// which modules must be named where, and that the documentation leads somewhere.
 // It has no code of its own.
 package rules

@@ -17,8 +17,8 @@ import (
 // root is the repository's, seen from here.
 const root = "../.."
 
-// files returns the files of the repository with that name or suffix, by their
-// slashed paths from its root.
+// files returns the files with that name or suffix, by their slashed paths from
+// the root. It reads the tree and doesn't ask git: the tests pass in an archive too.
 func files(t *testing.T, suffix string) []string {
 	t.Helper()
 	var found []string
@@ -42,6 +42,7 @@ func files(t *testing.T, suffix string) []string {
 	return found
 }
 
+// read returns the content of a file.
 func read(t *testing.T, path string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, path))
@@ -55,7 +56,7 @@ func read(t *testing.T, path string) []byte {
 func modules(t *testing.T) map[string]*modfile.File {
 	t.Helper()
 	found := map[string]*modfile.File{}
-	for _, path := range files(t, "go.mod") {
+	for _, path := range files(t, "/go.mod") {
 		file, err := modfile.Parse(path, read(t, path), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -73,14 +74,11 @@ type sourceFile struct {
 	ast     *ast.File
 }
 
-// sources returns the Go files under a folder, which may be ".".
-func sources(t *testing.T, folder string) []sourceFile {
+// sources returns all Go files.
+func sources(t *testing.T) []sourceFile {
 	t.Helper()
 	var found []sourceFile
 	for _, path := range files(t, ".go") {
-		if folder != "." && !strings.HasPrefix(path, folder+"/") {
-			continue
-		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, read(t, path), parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)

@@ -1,149 +1,120 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/cfaccess/cfaccess/scripts/soak/instrument"
+	"github.com/cfaccess/cfaccess/core"
 )
 
-// A fetch is one certs fetch, as the server and the endpoint saw it.
+// A fetch is one request of a verifier for the certs document.
 type fetch struct {
-	number int
-
-	begunAt time.Time     // when the soak read that it begins: no later than that
-	begun   time.Duration // the same on the server's clock
-	atOnce  int           // fetches under way with it
-
-	servedAt time.Time // just before the answer began; zero: it never got there
-	answer   string    // the fault; empty for the document
-	kids     []string  // of a document that has to be taken; nil for any other answer
-
-	landedAt time.Time // when the soak read that it is over: no earlier than that
-	landed   time.Duration
+	begun    time.Time
+	document string    // that the verifier has to take; empty for any other answer
+	served   time.Time // when it came
+	ended    time.Time // when the outcome was in force; zero before
 	reason   string
-	err      string // empty if it worked
-	bytes    int64
+	err      error
 }
 
-// hasLanded reports whether the fetch is over.
-func (f *fetch) hasLanded() bool { return !f.landedAt.IsZero() }
+func (f fetch) isGood() bool { return f.document != "" && f.err == nil }
 
-// good reports whether the fetch brought keys, or may yet.
-func (f *fetch) good() bool { return f.kids != nil && f.err == "" }
-
-// A fetchLog is all that is known of one server's fetches. It is safe for
-// concurrent use.
+// A fetchLog is the transport of a verifier and its Fetched hook. It keeps the
+// last fetches and checks each. It is safe for concurrent use.
 type fetchLog struct {
+	report func(kind, detail string)
+
 	mu      sync.Mutex // guards the fields below
-	fetches []*fetch   // by number
-	zero    time.Time  // of the server's clock: that of the line which was read soonest
+	fetches []*fetch   // oldest first
+	open    int        // requests without an answer
+	pace    pace
 }
 
-// at returns the fetch of that number. mu is held.
-func (l *fetchLog) at(number int) *fetch {
-	for len(l.fetches) < number {
-		l.fetches = append(l.fetches, &fetch{number: len(l.fetches) + 1})
+// RoundTrip implements http.RoundTripper.
+func (l *fetchLog) RoundTrip(request *http.Request) (*http.Response, error) {
+	f := &fetch{begun: time.Now()}
+	l.mu.Lock()
+	l.fetches = append(l.fetches[max(0, len(l.fetches)-64):], f)
+	if l.open++; l.open > 1 {
+		l.report("two fetches at once", fmt.Sprint(l.open))
 	}
-	return l.fetches[number-1]
-}
-
-// served notes what the endpoint serves.
-func (l *fetchLog) served(number int, answer string, kids []string, now time.Time) {
-	if number < 1 {
-		return
-	}
+	l.mu.Unlock()
+	response, err := http.DefaultTransport.RoundTrip(request)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	f := l.at(number)
-	f.servedAt, f.answer, f.kids = now, answer, kids
+	l.open--
+	if err == nil {
+		f.document, f.served = response.Header.Get(documentHeader), time.Now()
+		response.Body = http.MaxBytesReader(nil, response.Body, 1<<20+64<<10) // a buffer may read ahead
+	}
+	return response, err
 }
 
-// read notes what the server says.
-func (l *fetchLog) read(e instrument.Event, now time.Time) {
-	if e.Fetch < 1 {
-		return
-	}
+// fetched is the Fetched hook. Core calls it when the outcome is in force; the
+// next fetch may have begun by then.
+func (l *fetchLog) fetched(_ context.Context, e core.Fetch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if zero := now.Add(-e.Since); l.zero.IsZero() || zero.Before(l.zero) {
-		l.zero = zero
-	}
-	f := l.at(e.Fetch)
-	switch e.Kind {
-	case instrument.Begun:
-		f.begunAt, f.begun, f.atOnce = now, e.Since, e.AtOnce
-	case instrument.Landed:
-		f.landedAt, f.landed, f.reason, f.err, f.bytes = now, e.Since, e.Reason, e.Err, e.Bytes
+	f := l.fetches[slices.IndexFunc(l.fetches, func(f *fetch) bool { return f.ended.IsZero() })]
+	f.ended, f.reason, f.err = time.Now(), e.Reason, e.Err
+	for _, kind := range l.pace.check(*f) {
+		l.report(kind, fmt.Sprintf("%q, took %v, error %v", f.reason, f.ended.Sub(f.begun), f.err))
 	}
 }
 
-// all returns a copy of what is known.
-func (l *fetchLog) all() []fetch {
+// A pace is when the next fetch may begin: by reason, and for any with "".
+type pace map[string]time.Time
+
+// check returns what is wrong with the next fetch, which has ended.
+func (p pace) check(f fetch) (offences []string) {
+	for kind, wrong := range map[string]bool{
+		"bad document taken":     f.err == nil && !f.isGood(),
+		"good document refused":  f.err != nil && f.document != "" && f.ended.Sub(f.begun) < fetchTimeout-slack,
+		"body read beyond 1 MiB": errors.As(f.err, new(*http.MaxBytesError)),
+		"fetch too early":        f.begun.Before(p[""]) || f.begun.Before(p[f.reason]),
+	} {
+		if wrong {
+			offences = append(offences, kind)
+		}
+	}
+	if f.reason == core.ReasonUnknownKid {
+		p[f.reason] = f.begun.Add(cooldown - slack)
+	}
+	if f.err != nil {
+		p[""] = f.ended.Add(leastBackoff - slack)
+	} else {
+		p[core.ReasonRefresh] = f.begun.Add(refreshInterval - slack)
+	}
+	return offences
+}
+
+// between returns the fetches whose keys were in force at some moment between
+// the two times. Core takes a document between served and ended.
+func (l *fetchLog) between(sent, answered time.Time) (keys []fetch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fetches := make([]fetch, 0, len(l.fetches))
-	for _, f := range l.fetches {
-		fetches = append(fetches, *f)
-	}
-	return fetches
-}
-
-// A keyset is the outcome of a good fetch.
-type keyset struct {
-	kids     []string
-	earliest time.Time // when its fetch began, on the server's clock
-	latest   time.Time // the same, as the soak read it
-	servedAt time.Time
-}
-
-// A view is what a server may have known at some time between two moments.
-// Everything in it is ordered by messages and not by clocks: keys can't be known
-// before the endpoint served them, and are for certain once the soak has read
-// that their fetch has landed.
-type view struct {
-	sets     []keyset // any of these may have been in force
-	failing  bool     // the last fetch may have failed
-	unknowns []fetch  // those for an unknown kid that began no later
-}
-
-// cooldownAtMost is longer than any cooldown: fetches before that don't matter.
-const cooldownAtMost = time.Minute
-
-// during returns the view of a request that was sent and answered then. It is
-// final once the lines of all fetches that began by then are read.
-func (l *fetchLog) during(sent, answered time.Time) view {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var v view
-	past := false // what is left was history when the request was sent
 	for _, f := range slices.Backward(l.fetches) {
-		if past && f.begunAt.Before(sent.Add(-cooldownAtMost)) {
-			break
-		}
-		if f.reason == reasonUnknownKid {
-			v.unknowns = append(v.unknowns, *f)
-		}
-		if past {
+		if !f.isGood() || f.served.After(answered) {
 			continue
 		}
-		switch {
-		case !f.good() && l.zero.Add(f.begun).Before(answered.Add(scheduling)):
-			v.failing = true
-		case f.good() && f.servedAt.Before(answered):
-			v.sets = append(v.sets, keyset{f.kids, l.zero.Add(f.begun), f.begunAt, f.servedAt})
-			past = f.hasLanded() && f.landedAt.Before(sent)
+		keys = append(keys, *f)
+		if !f.ended.IsZero() && !f.ended.After(sent) {
+			return keys
 		}
 	}
-	return v
+	return append(keys, fetch{})
 }
 
-// The reasons that core gives for a fetch, written out again: what core says is
-// what is on trial.
-const (
-	reasonFirst      = "first"
-	reasonRefresh    = "refresh"
-	reasonUnknownKid = "unknown kid"
-	reasonAsked      = "asked"
-)
+// has reports whether a fetch that began after a time has ended, well or not.
+func (l *fetchLog) has(good bool, after time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.fetches, func(f *fetch) bool {
+		return f.begun.After(after) && !f.ended.IsZero() && f.isGood() == good
+	})
+}

@@ -2,178 +2,86 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 )
 
-// The codes of refusals, as the README's "What a refused client gets" has them.
+// The settings of every verifier, and what core and a busy machine add to them.
 const (
-	codeMissing     = "token_missing"
-	codeInvalid     = "token_invalid"
-	codeExpired     = "token_expired"
-	codeNotYet      = "token_not_yet_valid"
-	codeForbidden   = "forbidden"
-	codeUnavailable = "keys_unavailable"
+	leeway          = time.Second
+	refreshInterval = time.Second
+	maxStale        = 4 * time.Second
+	cooldown        = 500 * time.Millisecond
+	fetchTimeout    = time.Second
+	leastBackoff    = time.Second
+	slack           = 300 * time.Millisecond // how far apart core and the soak may read the clock
 )
 
-// scheduling is how long a goroutine that is ready may have to wait for a core,
-// on either side. It is forgiven only where two clocks are compared.
-const scheduling = 300 * time.Millisecond
+// Outcomes of a request: the status and the code of a refusal.
+const (
+	accepted    = "200 "
+	invalid     = "401 token_invalid"
+	expired     = "401 token_expired"
+	unavailable = "503 keys_unavailable"
+)
 
-// A truth is what the soak knows of a request, since it made it.
+// A truth is what the soak knows about a request, because it made it.
 type truth struct {
-	kid     string    // the key that decides; empty if none is asked for
-	expires time.Time // zero: that is not what it is about
-	code    string    // of the refusal, once the key is known; empty: it is good
-	body    string    // of the answer to a good one
-	denied  bool      // a good one's owner may not see the page: 403
-	behind  bool      // a bad cookie, whose error counts if this one fails, too
+	kid     string    // of the key that is needed; empty if none is
+	outcome string    // the right one where that key is known
+	expires time.Time // with leeway; zero if nothing expires
+	body    string    // of the answer, if accepted
 }
 
-// An outcome is what a client sees of an answer. code is empty in one of 200.
-type outcome struct {
-	status int
-	code   string
-	body   string // of one of 200
-}
-
-func (o outcome) String() string {
-	if o.status == http.StatusOK {
-		return fmt.Sprintf("200 %.60q", o.body)
+// outcomes returns the right outcomes where the key is known: two, if the token
+// expired between the two times.
+func (t truth) outcomes(sent, answered time.Time) (right []string) {
+	if t.expires.IsZero() || sent.Before(t.expires) {
+		right = append(right, t.outcome)
 	}
-	return strings.TrimSpace(fmt.Sprintf("%d %s", o.status, o.code))
+	if !t.expires.IsZero() && !answered.Before(t.expires) {
+		right = append(right, expired)
+	}
+	return right
 }
 
-// An oracle says which answers are right.
-type oracle struct {
-	pace pace
-	keys *keyring
-}
-
-// allowed returns the answers that are right for a request which was sent and
-// answered then, by a server that may have known what v has.
-func (o *oracle) allowed(t truth, v view, sent, answered time.Time) []outcome {
+// allowed returns the right outcomes of a request, where the keys of the fetches
+// were in force between the two times. One without a document stands for none.
+func allowed(t truth, keys []fetch, sent, answered time.Time) (right []string) {
 	if t.kid == "" {
-		return t.known(sent, answered)
+		return t.outcomes(sent, answered)
 	}
-	var right []outcome
-	add := func(more ...outcome) {
-		for _, one := range more {
-			if !slices.Contains(right, one) {
-				right = append(right, one)
-			}
-		}
+	if t.outcome == invalid {
+		right = append(right, invalid) // before or after the key is looked up
 	}
-	invalid := outcome{status: http.StatusUnauthorized, code: codeInvalid}
-	if t.code == codeInvalid {
-		add(invalid) // how much of a token is read before its key is sought is open
-	}
-	for _, set := range v.sets {
-		// "older than MaxStale and fetching fails | ErrKeysUnavailable (503)".
-		// The age is since the fetch began, somewhat before the transport saw it:
-		// hence the tolerance.
-		if v.failing && answered.After(set.earliest.Add(o.pace.MaxStale-scheduling)) {
-			add(outcome{status: http.StatusServiceUnavailable, code: codeUnavailable})
+	for _, f := range keys {
+		stale := f.begun.Add(maxStale)
+		if answered.After(stale.Add(-slack)) {
+			right = append(right, unavailable)
 		}
-		if sent.After(set.latest.Add(o.pace.MaxStale)) {
-			continue // and from then on they are no good for anything else
-		}
-		if slices.Contains(set.kids, t.kid) {
-			add(t.known(sent, answered)...)
-			continue
-		}
-		if o.mayRefuse(t.kid, set, v, sent, answered) {
-			add(invalid)
+		switch {
+		case sent.After(stale):
+		case strings.Contains(f.document, t.kid):
+			right = append(right, t.outcomes(sent, answered)...)
+		default:
+			right = append(right, invalid) // not fetched yet, or withdrawn
 		}
 	}
 	return right
 }
 
-// known returns the answers that are right where the key is known: one, unless
-// the token expired meanwhile. "leeway on all": good until exp + leeway.
-func (t truth) known(sent, answered time.Time) []outcome {
-	if t.code != "" {
-		return []outcome{{status: http.StatusUnauthorized, code: t.code}}
-	}
-	good := outcome{status: http.StatusOK, body: t.body}
-	if t.denied {
-		good = outcome{status: http.StatusForbidden, code: codeForbidden}
-	}
-	expired := outcome{status: http.StatusUnauthorized, code: codeExpired}
-	if t.behind {
-		expired.code = codeInvalid // "when none does, the first one's error"
-	}
+// judge returns the kind of offence that an answer is, and what was wrong. kind
+// is empty for an answer that is right.
+func judge(t truth, keys []fetch, outcome, body string, sent, answered time.Time) (kind, detail string) {
+	right := allowed(t, keys, sent, answered)
 	switch {
-	case t.expires.IsZero() || answered.Before(t.expires):
-		return []outcome{good}
-	case !sent.Before(t.expires):
-		return []outcome{expired}
-	default:
-		return []outcome{good, expired}
+	case outcome == accepted && !slices.Contains(right, accepted):
+		kind = "bad token accepted"
+	case outcome == accepted && body != t.body:
+		kind = "another identity"
+	case !slices.Contains(right, outcome):
+		kind = "wrong refusal"
 	}
-}
-
-// mayRefuse reports whether a token may be refused for a key that isn't in the
-// set.
-func (o *oracle) mayRefuse(kid string, set keyset, v view, sent, answered time.Time) bool {
-	published := o.keys.published(kid)
-	// "key gone from a newer document | tokens it signed are refused from then
-	// on", and a key that never was has never been in one.
-	if published.IsZero() || set.servedAt.After(published) {
-		return true
-	}
-	// It is newer than the set. "unknown kid, cooldown over | one fetch, shared
-	// by all who wait; then look again" would find it, but
-	//   - "retry with backoff": none is made while the last one failed;
-	//   - FetchTimeout bounds "any wait for one";
-	//   - "unknown kid, within cooldown | ErrUnknownKey at once". A fetch that
-	//     started the cooldown and was served later has brought the key: whoever
-	//     came meanwhile shares it, and is not to be refused.
-	if v.failing || answered.Sub(sent) >= o.pace.FetchTimeout {
-		return true
-	}
-	return slices.ContainsFunc(v.unknowns, func(f fetch) bool {
-		return f.servedAt.Before(published) && sent.Before(f.begunAt.Add(o.pace.Cooldown))
-	})
-}
-
-// judge returns what is wrong with an answer, or nil.
-func (o *oracle) judge(t truth, v view, got outcome, sent, answered time.Time) *offence {
-	right := o.allowed(t, v, sent, answered)
-	if slices.Contains(right, got) {
-		return nil
-	}
-	return &offence{what: blame(t, got, right), expected: describe(right), got: got.String()}
-}
-
-// blame names what is wrong.
-func blame(t truth, got outcome, right []outcome) verdict {
-	accepts := slices.ContainsFunc(right, func(o outcome) bool { return o.status == http.StatusOK })
-	switch {
-	case got.status == http.StatusOK && accepts:
-		return wrongIdentity
-	case got.status == http.StatusOK:
-		return falseAccept
-	case got.status == http.StatusServiceUnavailable:
-		return unavailable
-	case got.status >= http.StatusInternalServerError:
-		return serverError
-	case (accepts || len(right) == 0) && got.status == http.StatusUnauthorized:
-		return falseRefusal
-	default:
-		return wrongRefusal
-	}
-}
-
-func describe(right []outcome) string {
-	if len(right) == 0 {
-		return "to wait for a fetch of its key"
-	}
-	words := make([]string, len(right))
-	for i, o := range right {
-		words[i] = o.String()
-	}
-	return strings.Join(words, " or ")
+	return kind, fmt.Sprintf("got %q %q, want one of %q, and %q if accepted", outcome, body, right, t.body)
 }

@@ -1,162 +1,134 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/cfaccess/cfaccess/core"
+	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
-// A request is what a client sends, and the truth about it.
-type request struct {
-	kind  string // for people
-	path  string
-	lines []string // of the header, beside Host
-	truth truth
-	valid bool // a good token's: its latency counts
+// The AUD tags of the application, and of another one.
+var aud, otherAud = strings.Repeat("a1", 32), strings.Repeat("b2", 32)
+
+// kinds are the tokens that clients send. The first three are good, until they
+// expire or their key is withdrawn.
+var kinds = []struct {
+	name, outcome string
+	sign          func(s *soak, name string) string
+}{
+	{"person", accepted, user()},
+	{"service", accepted, func(s *soak, name string) string { return s.team.SignService(aud, name) }},
+	{"short-lived", accepted, func(s *soak, name string) string {
+		return s.team.SignUser(aud, name, accesstest.WithExpiry(time.Now().Add(2*time.Second)))
+	}},
+	{"expired", accepted, user(accesstest.WithClaim("exp", 1))},
+	{"not yet valid", "401 token_not_yet_valid", user(accesstest.WithClaim("nbf", 1<<32))},
+	{"stranger's signature", invalid, user(accesstest.SignedByStranger())},
+	{"stranger's team", invalid, func(s *soak, name string) string { return s.stranger.SignUser(aud, name) }},
+	{"unknown kid", invalid, func(s *soak, name string) string {
+		return s.team.SignUser(aud, name, accesstest.WithHeader("kid", strings.Repeat(name[:8], 8)))
+	}},
+	{"HS256", invalid, user(accesstest.SignedHS256())},
+	{"large header", invalid, user(accesstest.WithHeader("x", strings.Repeat("x", 600)))},
+	{"no kid", invalid, user(accesstest.WithoutHeader("kid"))},
+	{"other audience", invalid, user(accesstest.WithClaim("aud", otherAud))},
+	{"other issuer", invalid, user(accesstest.WithClaim("iss", "https://umbrella.cloudflareaccess.com"))},
+	{"org", invalid, user(accesstest.WithClaim("type", "org"))},
+	{"meta", invalid, user(accesstest.WithClaim("type", "meta"), accesstest.WithoutClaim("iss"))},
+	{"no type", invalid, user(accesstest.WithoutClaim("type"))},
+	{"flipped bit", invalid, mutated(flip)},
+	{"truncated", invalid, mutated(func(raw string) string { return raw[:len(raw)-8] })},
+	{"two segments", invalid, mutated(func(raw string) string { return raw[:strings.LastIndexByte(raw, '.')] })},
+	{"oversized", invalid, mutated(func(raw string) string { return raw + strings.Repeat("A", 8<<10) })},
+	{"not a token", invalid, mutated(func(string) string { return "not.a.token" })},
 }
 
-// bytes is the request as it goes over the wire.
-func (r *request) bytes() []byte {
-	var b strings.Builder
-	b.WriteString("GET " + r.path + " HTTP/1.1\r\nHost: soak\r\n")
-	for _, line := range r.lines {
-		b.WriteString(line + "\r\n")
+func user(options ...accesstest.Option) func(*soak, string) string {
+	return func(s *soak, name string) string { return s.team.SignUser(aud, name, options...) }
+}
+
+func mutated(mutate func(raw string) string) func(*soak, string) string {
+	return func(s *soak, name string) string { return mutate(s.team.SignUser(aud, name)) }
+}
+
+// flip changes a character of the signature.
+func flip(raw string) string {
+	i := len(raw) - 100
+	return raw[:i] + string('A'+(raw[i]-'A'+1)%26) + raw[i+1:]
+}
+
+// A token comes with the truth about a request that carries nothing else.
+type token struct {
+	kind, raw string
+	truth
+}
+
+// pick returns one of the tokens that all clients share, and replaces one from
+// time to time.
+func (s *soak) pick(random *rand.Rand) *token {
+	slot := &s.tokens[random.IntN(len(s.tokens))]
+	if t := slot.Load(); t != nil && random.IntN(50) > 0 {
+		return t
 	}
-	b.WriteString("\r\n")
-	return []byte(b.String())
-}
-
-const (
-	greetPath = "/"
-	adminPath = "/admin/users"
-	adminBody = "You are an administrator.\n"
-)
-
-// A composer makes requests of what is in the wallet. Which kind, whose session
-// and how it is carried is up to random alone, so a seed makes the same choices;
-// only the tokens are others in each run.
-type composer struct {
-	random    *rand.Rand
-	wallet    *wallet
-	forger    *forger
-	forgeries []*forgery
-	leeway    time.Duration
-}
-
-// ordinary makes the next request of people, services and their forgers.
-func (c *composer) ordinary() *request {
-	switch x := c.random.IntN(100); {
-	case x < 56:
-		return c.greet("user", popular(c.random, c.wallet.users))
-	case x < 63:
-		return c.greet("service", popular(c.random, c.wallet.bots))
-	case x < 69:
-		return c.greet("short session", popular(c.random, c.wallet.short))
-	case x < 75:
-		return c.admin(popular(c.random, c.wallet.users))
-	case x < 95:
-		return c.forged(c.forgeries[c.random.IntN(len(c.forgeries))])
-	case x < 98:
-		return &request{kind: "nobody", path: greetPath, lines: []string{c.email()}, truth: truth{code: codeMissing}}
-	default:
-		return &request{kind: "health check", path: "/healthz", truth: truth{body: "ok\n"}, valid: true}
+	kind, name := kinds[random.IntN(len(kinds))], fmt.Sprintf("%08x@example.com", random.Uint32())
+	if random.IntN(3) > 0 {
+		kind = kinds[random.IntN(3)]
 	}
+	raw, claims := kind.sign(s, name), jwt.MapClaims{}
+	t := &token{kind.name, raw, truth{outcome: kind.outcome}}
+	if parsed, _, err := jwt.NewParser().ParseUnverified(raw, claims); err == nil {
+		t.kid, _ = parsed.Header["kid"].(string)
+	}
+	if expiry, err := claims.GetExpirationTime(); err == nil && kind.outcome == accepted {
+		email, _ := claims["email"].(string)
+		t.expires, t.body = expiry.Add(leeway), describe(name, raw, email)
+	}
+	slot.Store(t)
+	return t
 }
 
-// greet asks a server who it is that asks.
-func (c *composer) greet(kind string, s *session) *request {
-	t := s.token.Load()
-	r := &request{kind: kind, path: greetPath, truth: c.truthOf(t), valid: true}
-	switch x := c.random.IntN(100); {
-	case x < 50:
-		r.lines = inHeader(t.raw)
-	case x < 70:
-		r.kind, r.lines = kind+" by cookie", inCookie(t.raw)
-	case x < 85:
-		r.kind, r.lines = kind+" by both", append(inHeader(t.raw), inCookie(t.raw)...)
-	case x < 93:
-		r.kind, r.lines = kind+" after a bad cookie", inCookie(c.broken(t.raw), t.raw)
-		r.truth.behind = true
-	default:
-		r.kind, r.lines = kind+" with another's email", append(inHeader(t.raw), c.email())
-	}
-	return r
+func inHeader(raw ...string) http.Header { return http.Header{core.TokenHeader: raw} }
+
+// inCookies comes with an empty token header, which counts as absent.
+func inCookies(raw ...string) http.Header {
+	cookies := core.TokenCookie + "=" + strings.Join(raw, "; "+core.TokenCookie+"=")
+	return http.Header{core.TokenHeader: {""}, "Cookie": {"theme=dark; " + cookies}}
 }
 
-func (c *composer) admin(s *session) *request {
-	t := s.token.Load()
-	r := &request{kind: "administrator", path: adminPath, lines: inHeader(t.raw), truth: c.truthOf(t), valid: true}
-	r.truth.body, r.truth.denied = adminBody, !t.admin
-	if r.truth.denied {
-		r.kind, r.valid = "no administrator", false
-	}
-	return r
+// emailNames are spellings of a name that a program may take for core.EmailHeader.
+var emailNames = []string{
+	"Cf-Access-Authenticated-User-Email", "cf-access-authenticated-user-email",
+	"CF_ACCESS_AUTHENTICATED_USER_EMAIL", "Cf-Access-Authenticated_User-Email",
 }
 
-func (c *composer) forged(kind *forgery) *request {
-	good := popular(c.random, c.wallet.users).token.Load()
-	other := c.wallet.users[0].token.Load()
-	if other.raw == good.raw {
-		other = c.wallet.users[1].token.Load()
+// next makes the next request of a client.
+func (s *soak) next(random *rand.Rand) (t token, header http.Header) {
+	t = *s.pick(random)
+	header = inHeader(t.raw)
+	isPlain := t.kind == "person" || t.kind == "service"
+	switch n := random.IntN(20); {
+	case n == 0:
+		t, header = token{kind: "no token", truth: truth{outcome: "401 token_missing"}}, http.Header{}
+	case n == 1:
+		t.kind, t.truth, header = "two token headers", truth{outcome: invalid}, inHeader(t.raw, t.raw)
+	case n == 2:
+		t.kind, t.truth, header = "cookie after four bad ones", truth{outcome: invalid}, inCookies("a", "b", "c", "d", t.raw)
+	case n == 3 && isPlain:
+		t.kind, header = "good cookie after a bad one", inCookies(flip(t.raw), t.raw)
+	case n == 4 && isPlain:
+		t.kind, t.truth, header = "bad header, good cookie", truth{kid: t.kid, outcome: invalid}, inCookies(t.raw)
+		header.Set(core.TokenHeader, flip(t.raw))
+	case n%2 == 0:
+		header = inCookies(t.raw)
 	}
-	raw := c.forger.forge(kind, good.raw, other.raw)
-	r := &request{kind: kind.name, path: greetPath, lines: kind.lines(raw, good.raw), truth: truth{code: kind.code()}}
-	if c.random.IntN(4) == 0 {
-		r.path = adminPath
+	if random.IntN(3) == 0 {
+		header[emailNames[random.IntN(len(emailNames))]] = []string{"root@example.com"}
 	}
-	if !kind.early {
-		r.truth.kid = kidOf(raw)
-	}
-	return r
-}
-
-// strange makes the next request of strangers: their keys are in no document.
-// It is nil if it takes a withdrawn key and there is none yet.
-func (c *composer) strange() *request {
-	r := &request{path: greetPath}
-	switch x := c.random.IntN(6); {
-	case x == 0:
-		// Good for whoever follows a redirect to that team's keys.
-		r.kind, r.lines = "another team's key", inHeader(c.wallet.foreign)
-		r.truth = truth{kid: kidOf(c.wallet.foreign), code: codeInvalid}
-		return r
-	case x < 3:
-		t := c.wallet.exhume(c.random)
-		if t == nil {
-			return nil
-		}
-		r.kind, r.lines, r.truth = "withdrawn key", inHeader(t.raw), c.truthOf(t)
-		return r
-	}
-	header, payload, signature := segments(popular(c.random, c.wallet.users).token.Load().raw)
-	kid := c.madeUp()
-	header = edit(header, kidOf(header+"."), kid)
-	r.kind, r.lines = "made-up kid", inHeader(join(header, payload, signature))
-	r.truth = truth{kid: kid, code: codeInvalid}
-	return r
-}
-
-// truthOf is the truth about a good token.
-func (c *composer) truthOf(t *token) truth {
-	return truth{kid: t.kid, expires: t.expires.Add(c.leeway), body: t.greeting}
-}
-
-func (c *composer) broken(raw string) string {
-	header, payload, signature := segments(raw)
-	return join(header, payload, flip(signature, c.random.IntN(len(signature)-1)))
-}
-
-// email is a forged header that would make anybody an administrator.
-func (c *composer) email() string { return core.EmailHeader + ": " + victim }
-
-// madeUp returns a key id that nobody has.
-func (c *composer) madeUp() string {
-	const digits = "0123456789abcdef"
-	kid := make([]byte, 64)
-	for i := range kid {
-		kid[i] = digits[c.random.IntN(len(digits))]
-	}
-	return string(kid)
+	return t, header
 }
