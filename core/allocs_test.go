@@ -1,66 +1,46 @@
 //go:build !race
 
-package core_test
+package core
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"testing"
-
-	"github.com/cfaccess/cfaccess/core"
-	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
 // The race detector allocates too, so this file is built without it.
 
-// A remembered token costs no allocation, from the header to the decision.
-func TestAllocationsOfARememberedToken(t *testing.T) {
-	team := newTeam(t)
-	v := newVerifier(t, team, quiet)
-	token := team.SignUser(testAudience, "ada@example.com")
-	headers := http.Header{core.TokenHeader: {token}}
-	rule := core.Rule{Policy: core.AllOf(core.Users(), core.Audience(testAudience))}
-	if _, err := v.Verify(t.Context(), token); err != nil {
-		t.Fatal(err)
-	}
-	for name, call := range map[string]func() error{
-		"Verify":       func() error { _, err := v.Verify(t.Context(), token); return err },
-		"Authenticate": func() error { _, err := v.Authenticate(t.Context(), headers); return err },
-		"Admit":        func() error { _, err := v.Admit(t.Context(), headers, rule); return err },
+// A cached token costs no allocation, from the header to the decision.
+func TestAllocations(t *testing.T) {
+	r := newRig(t, quiet)
+	token := signUser()
+	claims := verified(t, r, token)
+	headers, cookie := inHeader(token), http.Header{"Cookie": {"theme=dark; CF_Authorization=" + token}}
+	rule := Rule{Policy: AllOf(Users(), Audience(testAudience))}
+	ctx, none := NewContext(t.Context(), claims), http.Header{}
+	right := httptest.NewRequest(http.MethodGet, "/", nil)
+	for name, test := range map[string]struct {
+		call func(context.Context) (*Claims, error)
+		most float64
+	}{
+		"Verify":                 {func(ctx context.Context) (*Claims, error) { return r.Verify(ctx, token) }, 0},
+		"Authenticate":           {func(ctx context.Context) (*Claims, error) { return r.Authenticate(ctx, headers) }, 0},
+		"Authenticate, a cookie": {func(ctx context.Context) (*Claims, error) { return r.Authenticate(ctx, cookie) }, 1},
+		"Admit":                  {func(ctx context.Context) (*Claims, error) { return r.Admit(ctx, headers, rule) }, 0},
+		"Admit, anonymous":       {func(ctx context.Context) (*Claims, error) { return r.Admit(ctx, none, Rule{Optional: true}) }, 0},
+		"Require":                {func(ctx context.Context) (*Claims, error) { return Require(ctx, rule.Policy) }, 0},
+		"Forward, nothing to do": {func(context.Context) (*Claims, error) { Forward(right, nil); return nil, nil }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			allocations := testing.AllocsPerRun(1000, func() {
-				if err := call(); err != nil {
+				if _, err := test.call(ctx); err != nil {
 					t.Fatal(err)
 				}
 			})
-			if allocations != 0 {
-				t.Errorf("%v allocations", allocations)
+			if allocations > test.most {
+				t.Errorf("%v allocations, want %v", allocations, test.most)
 			}
 		})
-	}
-}
-
-// The tokens of one key have one header, and it is decoded once. A forged token
-// shows the difference, since nothing else of it is remembered.
-func TestAllocationsOfAHeaderReadBefore(t *testing.T) {
-	team := newTeam(t)
-	v := newVerifier(t, team, quiet)
-	if err := v.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	forged := team.SignUser(testAudience, "eve@example.com", accesstest.SignedByStranger())
-	allocations := func() float64 {
-		return testing.AllocsPerRun(100, func() {
-			if _, err := v.Verify(t.Context(), forged); err == nil {
-				t.Fatal("a forged token was accepted")
-			}
-		})
-	}
-	before := allocations()
-	if _, err := v.Verify(t.Context(), team.SignUser(testAudience, "ada@example.com")); err != nil {
-		t.Fatal(err)
-	}
-	if after := allocations(); after >= before {
-		t.Errorf("%v allocations once the header is known, %v before", after, before)
 	}
 }

@@ -1,166 +1,157 @@
-package core_test
+package core
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/cfaccess/cfaccess/core"
-	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
 // Finding the token, row by row of the design.
 func TestAuthenticate(t *testing.T) {
-	team := newTeam(t)
-	v := newVerifier(t, team)
-	ada := team.SignUser(testAudience, "ada@example.com")
+	ada := signUser()
 	bob := team.SignUser(testAudience, "bob@example.com")
-	expired := team.SignUser(testAudience, "old@example.com", accesstest.WithExpiry(time.Now().Add(-time.Hour)))
-	forged := team.SignUser(testAudience, "eve@example.com", accesstest.SignedByStranger())
-	cookie := func(values ...string) http.Header {
-		return http.Header{"Cookie": {"CF_Authorization=" + strings.Join(values, "; CF_Authorization=")}}
+	expired := signUser(withExpiry(time.Now().Add(-time.Hour)))
+	eve := signUser(forged)
+	headerAndCookie := func(header, cookie string) http.Header {
+		return http.Header{TokenHeader: {header}, "Cookie": inCookies(cookie)["Cookie"]}
 	}
+	line := func(lines ...string) http.Header { return http.Header{"Cookie": lines} }
+	const name = TokenCookie + "="
 
-	tests := map[string]struct {
+	for name, test := range map[string]struct {
 		headers http.Header
 		email   string
 		want    error
 	}{
-		"nothing":                           {http.Header{}, "", core.ErrNoToken},
-		"the header":                        {http.Header{core.TokenHeader: {ada}}, "ada@example.com", nil},
-		"the header before the cookie":      {http.Header{core.TokenHeader: {ada}, "Cookie": cookie(bob)["Cookie"]}, "ada@example.com", nil},
-		"a bad header is not rescued":       {http.Header{core.TokenHeader: {forged}, "Cookie": cookie(bob)["Cookie"]}, "", core.ErrSignature},
-		"an empty header is not rescued":    {http.Header{core.TokenHeader: {""}, "Cookie": cookie(bob)["Cookie"]}, "", core.ErrMalformed},
-		"two headers":                       {http.Header{core.TokenHeader: {ada, ada}}, "", core.ErrMalformed},
-		"two headers, an intruder's first":  {http.Header{core.TokenHeader: {forged, ada}}, "", core.ErrMalformed},
-		"two headers, the second empty":     {http.Header{core.TokenHeader: {ada, ""}}, "", core.ErrMalformed},
-		"two tokens in one header":          {http.Header{core.TokenHeader: {ada + ", " + ada}}, "", core.ErrMalformed},
-		"the cookie":                        {cookie(ada), "ada@example.com", nil},
-		"the cookie among others":           {http.Header{"Cookie": {"a=b; CF_Authorization=" + ada + "; c=d"}}, "ada@example.com", nil},
-		"the cookie among malformed ones":   {http.Header{"Cookie": {"=;;\x00; a b=\"; CF_Authorization=" + ada + ";;"}}, "ada@example.com", nil},
-		"the cookie in quotes":              {cookie(`"` + ada + `"`), "ada@example.com", nil},
-		"the cookie with space around":      {http.Header{"Cookie": {" \tCF_Authorization = " + ada + " \t"}}, "ada@example.com", nil},
-		"the cookie in a second line":       {http.Header{"Cookie": {"a=b", "CF_Authorization=" + ada}}, "ada@example.com", nil},
-		"the cookie's name has one case":    {http.Header{"Cookie": {"cf_authorization=" + ada}}, "", core.ErrNoToken},
-		"another cookie's value":            {http.Header{"Cookie": {"a=CF_Authorization=" + ada}}, "", core.ErrNoToken},
-		"another cookie's name":             {http.Header{"Cookie": {"XCF_Authorization=" + ada}}, "", core.ErrNoToken},
-		"an empty cookie":                   {cookie(""), "", core.ErrMalformed},
-		"the first cookie that verifies":    {cookie(expired, "", bob, ada), "bob@example.com", nil},
-		"none verifies, the first's error":  {cookie(expired, forged), "", core.ErrExpired},
-		"none verifies, the first's error2": {cookie(forged, expired), "", core.ErrSignature},
-		"the fourth cookie":                 {cookie("", "", "", ada), "ada@example.com", nil},
-		"not the fifth cookie":              {cookie(expired, "", "", "", ada), "", core.ErrExpired},
-		"four at most over several lines":   {http.Header{"Cookie": append(cookie(expired, "", "")["Cookie"], cookie("", ada)["Cookie"]...)}, "", core.ErrExpired},
-	}
-	for name, test := range tests {
+		"nothing":      {http.Header{}, "", ErrNoToken},
+		"the header":   {inHeader(ada), "ada@example.com", nil},
+		"a bad header": {inHeader(eve), "", ErrSignature},
+
+		"the header decides before the cookie":  {headerAndCookie(ada, bob), "ada@example.com", nil},
+		"a bad header is never rescued":         {headerAndCookie(eve, bob), "", ErrSignature},
+		"an unreadable header is never rescued": {headerAndCookie("x", bob), "", ErrMalformed},
+		"two headers":                           {inHeader(ada, ada), "", ErrMalformed},
+		"two headers, a forged one first":       {inHeader(eve, ada), "", ErrMalformed},
+		"two tokens in one header":              {inHeader(ada + ", " + ada), "", ErrMalformed},
+		"an empty header is as absent":          {inHeader(""), "", ErrNoToken},
+		"a blank header is as absent":           {inHeader(" \t"), "", ErrNoToken},
+		"several empty headers are as absent":   {inHeader("", " ", ""), "", ErrNoToken},
+		"an empty header, a good cookie":        {headerAndCookie("", bob), "bob@example.com", nil},
+		"a blank header, a good cookie":         {headerAndCookie(" \t ", bob), "bob@example.com", nil},
+		"an empty header, a bad cookie":         {headerAndCookie("", expired), "", ErrExpired},
+		"two headers, the first blank":          {inHeader(" ", ada), "ada@example.com", nil},
+		"two headers, the second empty":         {inHeader(ada, ""), "ada@example.com", nil},
+		"three headers, one blank":              {inHeader(ada, "", ada), "", ErrMalformed},
+		"the cookie":                            {inCookies(ada), "ada@example.com", nil},
+		"the cookie among others":               {line("a=b; " + name + ada + "; c=d"), "ada@example.com", nil},
+		"the cookie among malformed ones":       {line("=;;\x00; a b=\"; " + name + ada + ";;"), "ada@example.com", nil},
+		"the cookie in quotes":                  {inCookies(`"` + ada + `"`), "ada@example.com", nil},
+		"the cookie with space around":          {line(" \tCF_Authorization = " + ada + " \t"), "ada@example.com", nil},
+		"the cookie in a second line":           {line("a=b", name+ada), "ada@example.com", nil},
+		"the cookie's name has one case":        {line("cf_authorization=" + ada), "", ErrNoToken},
+		"another cookie's value":                {line("a=" + name + ada), "", ErrNoToken},
+		"another cookie's name":                 {line("X" + name + ada), "", ErrNoToken},
+		"an empty cookie is none":               {inCookies(""), "", ErrNoToken},
+		"a cookie without a value is none":      {line("CF_Authorization"), "", ErrNoToken},
+		"the first cookie that verifies":        {inCookies(expired, bob, ada), "bob@example.com", nil},
+		"the second cookie, the first empty":    {inCookies("", ada), "ada@example.com", nil},
+		"none verifies, the first one's error":  {inCookies(expired, eve), "", ErrExpired},
+		"the fourth cookie":                     {inCookies(expired, eve, "x", ada), "ada@example.com", nil},
+		"not the fifth cookie":                  {inCookies(expired, eve, "x", "y", ada), "", ErrExpired},
+		"empty cookies don't count":             {inCookies("", "", "", "", "", ada), "ada@example.com", nil},
+		"four at most over several lines":       {line(inCookies(expired, "x").Get("Cookie"), inCookies("y", "z", ada).Get("Cookie")), "", ErrExpired},
+		"ten thousand cookies":                  {line(strings.Repeat(name+"x; ", 10_000)), "", ErrMalformed},
+	} {
 		t.Run(name, func(t *testing.T) {
-			claims, err := v.Authenticate(t.Context(), test.headers)
-			wantClass(t, err, test.want)
-			if test.want == nil && claims.Email != test.email {
-				t.Errorf("got %s, want %s", claims.Email, test.email)
+			r := newRig(t)
+			for _, headers := range []Headers{test.headers, otherHeaders(test.headers)} {
+				claims, err := r.Authenticate(t.Context(), headers)
+				wantClass(t, err, test.want)
+				if test.want == nil && claims.Email != test.email || test.want != nil && claims != nil {
+					t.Errorf("got %v, want %s", claims, test.email)
+				}
 			}
-			if test.want != nil && claims != nil {
-				t.Errorf("claims %v with an error", claims)
+			_, err := newRig(t, func(c *Config) { c.HeaderOnly = true }).Authenticate(t.Context(), test.headers)
+			switch headerless := strings.TrimSpace(strings.Join(test.headers[TokenHeader], "")) == ""; {
+			case headerless:
+				wantClass(t, err, ErrNoToken)
+			default:
+				wantClass(t, err, test.want)
 			}
 		})
 	}
 }
 
-func TestAdmit(t *testing.T) {
-	team := newTeam(t)
-	good := http.Header{core.TokenHeader: {team.SignUser(testAudience, "ada@example.com")}}
-	bad := http.Header{core.TokenHeader: {team.SignUser(testAudience, "ada@example.com", accesstest.SignedByStranger())}}
-	none := http.Header{}
-	deny := func(context.Context, *core.Claims) error { return errDenied }
+// otherHeaders are Headers of another type than http.Header.
+type otherHeaders http.Header
 
-	tests := map[string]struct {
-		headers   http.Header
-		rule      core.Rule
-		anonymous bool
-		want      error
-	}{
-		"zero rule, good token":         {good, core.Rule{}, false, nil},
-		"zero rule, bad token":          {bad, core.Rule{}, false, core.ErrSignature},
-		"zero rule, no token":           {none, core.Rule{}, false, core.ErrNoToken},
-		"optional, good token":          {good, core.Rule{Optional: true}, false, nil},
-		"optional, bad token":           {bad, core.Rule{Optional: true}, false, core.ErrSignature},
-		"optional, no token":            {none, core.Rule{Optional: true}, true, nil},
-		"optional, empty header":        {http.Header{core.TokenHeader: {""}}, core.Rule{Optional: true}, false, core.ErrMalformed},
-		"optional, empty cookie":        {http.Header{"Cookie": {"CF_Authorization="}}, core.Rule{Optional: true}, false, core.ErrMalformed},
-		"optional, policy denies":       {good, core.Rule{Optional: true, Policy: deny}, false, core.ErrForbidden},
-		"optional, policy is not asked": {none, core.Rule{Optional: true, Policy: deny}, true, nil},
-		"policy allows":                 {good, core.Rule{Policy: core.Emails("ada@example.com")}, false, nil},
-		"policy denies":                 {good, core.Rule{Policy: core.Emails("bob@example.com")}, false, core.ErrForbidden},
-		"policy is not asked of a bad":  {bad, core.Rule{Policy: deny}, false, core.ErrSignature},
-		"policy with another class":     {good, core.Rule{Policy: func(context.Context, *core.Claims) error { return core.ErrExpired }}, false, core.ErrForbidden},
-		"policy with two classes":       {good, core.Rule{Policy: func(context.Context, *core.Claims) error { return errors.Join(core.ErrForbidden, core.ErrNoToken) }}, false, core.ErrForbidden},
-		"policy with two others": {good, core.Rule{Policy: func(context.Context, *core.Claims) error {
-			return errors.Join(core.ErrForbidden, core.ErrKeysUnavailable)
-		}}, false, core.ErrForbidden},
-		"policy that says ErrForbidden":   {good, core.Rule{Policy: func(context.Context, *core.Claims) error { return core.ErrForbidden }}, false, core.ErrForbidden},
-		"policy that needs the anonymous": {none, core.Rule{Policy: core.Not(core.Users())}, false, core.ErrNoToken},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			claims, err := newVerifier(t, team).Admit(t.Context(), test.headers, test.rule)
-			wantClass(t, err, test.want)
-			if wantClaims := err == nil && !test.anonymous; (claims != nil) != wantClaims {
-				t.Errorf("got claims %v, error %v", claims, err)
-			}
-		})
-	}
+func (h otherHeaders) Values(name string) []string { return http.Header(h).Values(name) }
 
-	_, err := newVerifier(t, team).Admit(t.Context(), good, core.Rule{Policy: deny})
-	if !errors.Is(err, errDenied) {
-		t.Errorf("the policy's own error is lost: %v", err)
-	}
-}
-
-var errDenied = errors.New("denied")
-
-// Each refusal is one line of log, an anonymous caller that may pass none.
-func TestRefusalsAreLoggedOnce(t *testing.T) {
-	team := newTeam(t)
-	var log bytes.Buffer
-	v := newVerifier(t, team, func(c *core.Config) {
-		c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	})
-	token := team.SignUser(testAudience, "ada@example.com")
-	tests := map[string]struct {
+func TestAdmitOptional(t *testing.T) {
+	expired := signUser(withExpiry(time.Now().Add(-time.Hour)))
+	elsewhere := team.SignUser(otherAudience, "ada@example.com")
+	const anonymous, served = "anonymous", "served"
+	var (
+		working  = func(*rig) {}
+		never    = func(r *rig) { r.endpoint.fail(http.StatusInternalServerError) }
+		outage   = func(r *rig) { _ = r.Refresh(t.Context()); never(r); _ = r.Refresh(t.Context()) }
+		rotated  = func(r *rig) { r.endpoint.publish(previousKey); _ = r.Refresh(t.Context()); outage(r) }
+		withdrew = func(r *rig) { r.endpoint.publish(previousKey); _ = r.Refresh(t.Context()) }
+	)
+	for name, test := range map[string]struct {
 		headers http.Header
-		rule    core.Rule
-		lines   int
+		arrange func(*rig)
+		want    any // anonymous, served, or an error
 	}{
-		"no token":    {http.Header{}, core.Rule{}, 1},
-		"anonymous":   {http.Header{}, core.Rule{Optional: true}, 0},
-		"two headers": {http.Header{core.TokenHeader: {token, token}}, core.Rule{}, 1},
-		"bad token":   {http.Header{core.TokenHeader: {token + "*"}}, core.Rule{}, 1},
-		"forbidden":   {http.Header{core.TokenHeader: {token}}, core.Rule{Policy: core.Services()}, 1},
-		"good":        {http.Header{core.TokenHeader: {token}}, core.Rule{}, 0},
-	}
-	claims, err := v.Verify(t.Context(), token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, test := range tests {
+		"no token":                                      {http.Header{}, working, anonymous},
+		"an empty cookie":                               {inCookies(""), working, anonymous},
+		"a good header":                                 {inHeader(signUser()), working, served},
+		"a good cookie":                                 {inCookies(signUser()), working, served},
+		"a bad header":                                  {inHeader(signUser(forged)), working, ErrSignature},
+		"a bad header beside a good cookie":             {http.Header{TokenHeader: {expired}, "Cookie": inCookies(signUser())["Cookie"]}, working, ErrExpired},
+		"two headers":                                   {inHeader(signUser(), signUser()), working, ErrMalformed},
+		"a cookie that is expired":                      {inCookies(expired), working, anonymous},
+		"a cookie of another application":               {inCookies(elsewhere), working, anonymous},
+		"a cookie of another team":                      {inCookies(signUser(withClaim("iss", "https://x.cloudflareaccess.com"))), working, anonymous},
+		"a cookie that is garbage":                      {inCookies("garbage"), working, anonymous},
+		"a cookie that is forged":                       {inCookies(signUser(forged)), working, anonymous},
+		"a cookie of an unknown kid":                    {inCookies(madeUp(0)), working, anonymous},
+		"a cookie of a withdrawn key":                   {inCookies(signUser()), withdrew, anonymous},
+		"several cookies, all bad":                      {inCookies(expired, elsewhere, "garbage"), working, anonymous},
+		"several cookies, the second good":              {inCookies(expired, signUser()), working, served},
+		"a cookie while keys are unavailable":           {inCookies(signUser()), never, ErrKeysUnavailable},
+		"a cookie, unknown kid, the last fetch failed":  {inCookies(signUser()), rotated, ErrKeysUnavailable},
+		"a header, unknown kid, the last fetch failed":  {inHeader(signUser()), rotated, ErrUnknownKey},
+		"bad and unknown cookies, the last fetch fails": {inCookies(expired, signUser()), rotated, ErrKeysUnavailable},
+		"unknown and good cookies, the fetch fails":     {inCookies(madeUp(0), signUser()), outage, served},
+		"an expired cookie, the last fetch failed":      {inCookies(expired), outage, anonymous},
+		"no token while keys are unavailable":           {http.Header{}, never, anonymous},
+	} {
 		t.Run(name, func(t *testing.T) {
-			log.Reset()
-			_, _ = v.Admit(t.Context(), test.headers, test.rule)
-			if lines := strings.Count(log.String(), "\n"); lines != test.lines {
-				t.Errorf("got %d lines, want %d:\n%s", lines, test.lines, &log)
+			r := newRig(t)
+			test.arrange(r)
+			claims, err := r.Admit(t.Context(), test.headers, Rule{Optional: true})
+			switch want := test.want.(type) {
+			case error:
+				wantClass(t, err, want)
+				if status := Refuse(err).Status; errors.Is(want, ErrKeysUnavailable) != (status == http.StatusServiceUnavailable) {
+					t.Errorf("status %d", status)
+				}
+			default:
+				if err != nil || (claims == nil) != (want == anonymous) {
+					t.Errorf("got %v, %v, want %s", claims, err, want)
+				}
+			}
+			// A caller whom the policy refuses is no anonymous one, and about
+			// those it isn't asked.
+			_, err = r.Admit(t.Context(), test.headers, Rule{Optional: true, Policy: Services()})
+			if want := test.want; want == served {
+				wantClass(t, err, ErrForbidden)
+			} else if want == anonymous {
+				wantClass(t, err, nil)
 			}
 		})
 	}
-	t.Run("forbidden by Require", func(t *testing.T) {
-		log.Reset()
-		_, _ = core.Require(core.NewContext(t.Context(), claims), core.Services())
-		if lines := strings.Count(log.String(), "\n"); lines != 1 {
-			t.Errorf("got %d lines, want 1:\n%s", lines, &log)
-		}
-	})
 }

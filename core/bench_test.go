@@ -1,155 +1,203 @@
-package core_test
+package core
 
 import (
 	"context"
+	"crypto"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/MicahParks/jwkset"
+	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
-
-	"github.com/cfaccess/cfaccess/core"
-	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
-func quiet(c *core.Config) { c.Logger = slog.New(slog.DiscardHandler) }
-
-func forgetful(c *core.Config) { c.TokenCacheBytes = -1 }
-
-// BenchmarkVerify is what a token costs, by what is wrong with it. The bare case
-// is golang-jwt as one would use it by hand, with those of our checks that it
-// has and a key that needs no looking up.
+// BenchmarkVerify is the cost of a token, by what is wrong with it. Compare it
+// with BenchmarkFloor in the same run.
 func BenchmarkVerify(b *testing.B) {
-	team := newTeam(b)
-	token := team.SignUser(testAudience, "ada@example.com")
-	expired := team.SignUser(testAudience, "ada@example.com", accesstest.WithExpiry(time.Now().Add(-time.Hour)))
-
+	good := signUser()
 	for _, bench := range []struct {
-		name   string
-		token  string
-		change func(*core.Config)
-		want   error
+		name, token string
+		change      func(*Config)
+		want        error
 	}{
-		{"remembered", token, quiet, nil},
-		{"first time", token, forgetful, nil},
-		{"expired", expired, quiet, core.ErrExpired},
-		{"forged", team.SignUser(testAudience, "ada@example.com", accesstest.SignedByStranger()), quiet, core.ErrSignature},
-		{"unknown kid", team.SignUser(testAudience, "ada@example.com", accesstest.WithHeader("kid", strings.Repeat("0", 64))), quiet, core.ErrUnknownKey},
-		{"malformed 8 KiB", strings.Repeat("A", 8<<10), quiet, core.ErrMalformed},
-		{"malformed 8 KiB header", strings.Repeat("A", 8<<10-2) + "..", quiet, core.ErrMalformed},
-		{"malformed 8 KiB header of JSON", headerOfJSON(team, 8<<10), quiet, core.ErrMalformed},
-		{"malformed 8 KiB payload of JSON", payloadOfJSON(token, 8<<10), quiet, core.ErrMalformed},
-		{"oversized", strings.Repeat("A", 64<<10), quiet, core.ErrMalformed},
+		{"repeated", good, quiet, nil},
+		{"first", good, noCache, nil},
+		{"expired", signUser(withExpiry(time.Now().Add(-time.Hour))), quiet, ErrExpired},
+		{"audience", team.SignUser(otherAudience, "ada@example.com"), quiet, ErrAudience},
+		{"forged", signUser(forged), quiet, ErrSignature},
+		{"unknown-kid", signUser(withHeader("kid", strings.Repeat("0", 64))), quiet, ErrUnknownKey},
+		{"foreign-issuer", signUser(withHeader("kid", "x"), withClaim("iss", "https://x.cloudflareaccess.com")), quiet, ErrUnknownKey},
+		{"malformed", strings.Repeat("A", 8<<10), quiet, ErrMalformed},
+		{"malformed-header", strings.Repeat("A", 512) + "..", quiet, ErrMalformed},
+		{"oversized", strings.Repeat("A", 64<<10), quiet, ErrMalformed},
 	} {
-		b.Run(bench.name, func(b *testing.B) {
-			v := newVerifier(b, team, quiet, bench.change)
-			wantBenchmarked(b, v, bench.token, bench.want)
+		b.Run("case="+bench.name, func(b *testing.B) {
+			r := newRig(b, quiet, bench.change)
+			r.refresh(b)
+			for range 2 {
+				_, err := r.Verify(b.Context(), bench.token)
+				wantClass(b, err, bench.want)
+			}
 			b.ReportAllocs()
 			for b.Loop() {
-				_, _ = v.Verify(b.Context(), bench.token)
+				_, _ = r.Verify(b.Context(), bench.token)
 			}
 		})
 	}
+}
 
-	b.Run("bare golang-jwt", func(b *testing.B) {
-		key := currentKey(b, team)
-		parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithStrictDecoding(), jwt.WithIssuer(team.Issuer()),
+// BenchmarkFloor is what a verification costs at least.
+func BenchmarkFloor(b *testing.B) {
+	token := signUser()
+	r := newRig(b, quiet)
+	r.refresh(b)
+	jwk := r.keys.state.Load().set.keys[team.KeyID()]
+
+	b.Run("case=map-lookup", func(b *testing.B) {
+		var mu sync.RWMutex
+		tokens := make(map[string]*Claims)
+		for i := range 8192 {
+			tokens[fmt.Sprintf("%s%032d", token[:len(token)-32], i)] = &Claims{}
+		}
+		wanted := fmt.Sprintf("%s%032d", token[:len(token)-32], 4711) // memory of its own
+		b.ReportAllocs()
+		for b.Loop() {
+			mu.RLock()
+			claims := tokens[wanted]
+			mu.RUnlock()
+			if claims == nil {
+				b.Fatal("not found")
+			}
+		}
+	})
+	b.Run("case=rsa", func(b *testing.B) {
+		end := strings.LastIndexByte(token, '.')
+		signature, err := base64.RawURLEncoding.DecodeString(token[end+1:])
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			digest := sha256.Sum256([]byte(token[:end]))
+			if err := rsa.VerifyPKCS1v15(jwk.Key().(*rsa.PublicKey), crypto.SHA256, digest[:], signature); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("case=golang-jwt+keyfunc", func(b *testing.B) {
+		storage := jwkset.NewMemoryStorage()
+		if err := storage.KeyWrite(b.Context(), *jwk); err != nil {
+			b.Fatal(err)
+		}
+		keys, err := keyfunc.New(keyfunc.Options{Storage: storage})
+		if err != nil {
+			b.Fatal(err)
+		}
+		parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithStrictDecoding(), jwt.WithIssuer(testIssuer),
 			jwt.WithAudience(testAudience), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(30*time.Second))
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := parser.Parse(token, func(*jwt.Token) (any, error) { return key, nil }); err != nil {
+			if _, err := parser.ParseWithClaims(token, &Claims{}, keys.Keyfunc); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 }
 
-// BenchmarkVerifyParallel: a hit takes no lock that the other cores wait for.
-// Run it with -cpu 1,2.
+// forgedShapes are JSON members that fill so many bytes.
+var forgedShapes = []struct {
+	name string
+	fill func(room int) string
+}{
+	{"arrays", func(n int) string { return `"x":` + strings.Repeat("[", n/2-2) + strings.Repeat("]", n/2-2) }},
+	{"objects", func(n int) string { return strings.Repeat(`"x":{`, n/6) + strings.Repeat("}", n/6) }},
+	{"commas", func(n int) string { return `"x":[0` + strings.Repeat(",0", n/2-4) + "]" }},
+	{"keys", func(n int) string {
+		var b strings.Builder
+		for i := 0; b.Len() < n-12; i++ {
+			fmt.Fprintf(&b, `"%x":0,`, i)
+		}
+		return b.String() + `"x":0`
+	}},
+	{"number", func(n int) string { return `"x":` + strings.Repeat("1", n-4) }},
+	{"escapes", func(n int) string { return `"x":"` + strings.Repeat(`\n`, n/2-3) + `"` }},
+	{"unicode", func(n int) string { return `"x":"` + strings.Repeat(`\u00e9`, n/6-1) + `"` }},
+	{"string", func(n int) string { return `"x":"` + strings.Repeat("x", n-6) + `"` }},
+}
+
+// BenchmarkForged is the cost of tokens that anybody can make, of 8 KiB with the
+// JSON in the payload, or with a header of 512 bytes. The metric x is the multiple
+// of the first of them, an ordinary forged token: at most 5.
+func BenchmarkForged(b *testing.B) {
+	const stranger = "https://x.cloudflareaccess.com"
+	genuine := strings.Split(signUser(forged), ".")
+	var ordinary float64
+	for _, kid := range []struct{ name, id, issuer string }{
+		{"known", team.KeyID(), testIssuer},
+		{"unknown", strings.Repeat("0", 64), testIssuer},
+		{"foreign", strings.Repeat("0", 64), stranger},
+	} {
+		header := func(more string) string { return fmt.Sprintf(`{"alg":"RS256","kid":%q%s}`, kid.id, more) }
+		payload := func(more string) string {
+			return fmt.Sprintf(`{"type":"app","aud":[%q],"email":"eve@example.com","exp":4102444800,"sub":"x","iss":%q%s}`, testAudience, kid.issuer, more)
+		}
+		join := func(header, payload string) string {
+			return encodeSegment([]byte(header)) + "." + encodeSegment([]byte(payload)) + "." + genuine[2]
+		}
+		run := func(in, shape, token string) {
+			b.Run(fmt.Sprintf("kid=%s/in=%s/shape=%s", kid.name, in, shape), func(b *testing.B) {
+				if len(token) > maxToken || strings.IndexByte(token, '.') > maxHeader {
+					b.Fatalf("a token of %d bytes", len(token))
+				}
+				r := newRig(b, quiet)
+				r.refresh(b)
+				want := ErrUnknownKey
+				if kid.name == "known" {
+					want = ErrSignature
+				}
+				_, err := r.Verify(b.Context(), token)
+				wantClass(b, err, want)
+				b.ReportAllocs()
+				for b.Loop() {
+					_, _ = r.Verify(b.Context(), token)
+				}
+				each := float64(b.Elapsed()) / float64(b.N)
+				if ordinary == 0 {
+					ordinary = each
+				}
+				b.ReportMetric(each/ordinary, "x")
+			})
+		}
+		run("payload", "ordinary", join(header(""), payload("")))
+		for _, shape := range forgedShapes {
+			room := (maxToken-len(genuine[2])-2-base64.RawURLEncoding.EncodedLen(len(header(""))))/4*3 - len(payload(",")) - 2
+			run("payload", shape.name, join(header(""), payload(","+shape.fill(room))))
+		}
+		for _, shape := range forgedShapes {
+			run("header", shape.name, join(header(","+shape.fill(maxHeader/4*3-len(header(",")))), payload("")))
+		}
+	}
+}
+
+// BenchmarkVerifyParallel: a hit takes no lock that the other cores wait for. Run
+// it with -cpu 1,2.
 func BenchmarkVerifyParallel(b *testing.B) {
-	team := newTeam(b)
-	v := newVerifier(b, team, quiet)
-	tokens := make([]string, 64)
-	for i := range tokens {
-		tokens[i] = team.SignUser(testAudience, fmt.Sprintf("user%d@example.com", i))
-		wantBenchmarked(b, v, tokens[i], nil)
+	r := newRig(b, quiet)
+	tokens := manyTokens()
+	for _, token := range tokens {
+		verified(b, r, token)
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
-			_, _ = v.Verify(context.Background(), tokens[i%len(tokens)])
+			_, _ = r.Verify(context.Background(), tokens[i%len(tokens)])
 		}
 	})
-}
-
-func BenchmarkAuthenticate(b *testing.B) {
-	team := newTeam(b)
-	token := team.SignUser(testAudience, "ada@example.com")
-	for name, headers := range map[string]http.Header{
-		"header": {core.TokenHeader: {token}},
-		"cookie": {"Cookie": {"theme=dark; CF_Authorization=" + token}},
-		"none":   {},
-		"flood":  {"Cookie": {strings.Repeat("CF_Authorization=x; ", 10_000)}},
-	} {
-		b.Run(name, func(b *testing.B) {
-			v := newVerifier(b, team, quiet)
-			_, _ = v.Authenticate(b.Context(), headers)
-			b.ReportAllocs()
-			for b.Loop() {
-				_, _ = v.Authenticate(b.Context(), headers)
-			}
-		})
-	}
-}
-
-// headerOfJSON returns a token whose header is JSON up to its last byte.
-func headerOfJSON(team *accesstest.Team, size int) string {
-	token := team.SignUser(testAudience, "ada@example.com", accesstest.WithHeader("x", strings.Repeat("x", size/2)))
-	header, _, _ := strings.Cut(token, ".")
-	return header[:len(header)-4] + ".e30.e30"
-}
-
-// payloadOfJSON returns a token with the header and the signature of good, and a
-// payload that is JSON up to its last byte.
-func payloadOfJSON(good string, size int) string {
-	parts := strings.Split(good, ".")
-	room := (size - len(parts[0]) - len(parts[2]) - len("..")) / 4 * 3
-	payload := `{"x":"` + strings.Repeat("x", room-len(`{"x":"",`)) + `",`
-	return parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + "." + parts[2]
-}
-
-// currentKey reads the key with which the team signs, by means that aren't ours.
-func currentKey(b *testing.B, team *accesstest.Team) *rsa.PublicKey {
-	b.Helper()
-	var document struct {
-		Certificate struct {
-			PEM string `json:"cert"`
-		} `json:"public_cert"`
-	}
-	if err := json.Unmarshal(team.Certs(), &document); err != nil {
-		b.Fatal(err)
-	}
-	key, err := jwt.ParseRSAPublicKeyFromPEM([]byte(document.Certificate.PEM))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return key
-}
-
-func wantBenchmarked(b *testing.B, v *core.Verifier, token string, want error) {
-	b.Helper()
-	for range 2 {
-		_, err := v.Verify(b.Context(), token)
-		if want == nil && err != nil || want != nil && !errors.Is(err, want) {
-			b.Fatalf("got %v, want %v", err, want)
-		}
-	}
 }

@@ -47,8 +47,9 @@ func Forward(r *http.Request, c *Claims) *http.Request {
 // forwardHeader returns a copy of h with the verified email, or nil if h is
 // right as it stands. The values of other fields are shared.
 func forwardHeader(h http.Header, email string) http.Header {
-	sent, connection := h[EmailHeader], h["Connection"]
-	isRight := len(sent) == 0 && email == "" || len(sent) == 1 && sent[0] == email && email != ""
+	connection := h["Connection"]
+	sent, isSent := h[EmailHeader] // an announced trailer has no value yet
+	isRight := !isSent && email == "" || len(sent) == 1 && sent[0] == email && email != ""
 	for name := range h {
 		isRight = isRight && (name == EmailHeader || !IsEmailHeader(name))
 	}

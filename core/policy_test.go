@@ -1,122 +1,180 @@
-package core_test
+package core
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"github.com/cfaccess/cfaccess/core"
 )
 
+// answer is a policy that always returns this.
+func answer(err error) Policy { return func(context.Context, *Claims) error { return err } }
+
+// errDown is the error of a policy whose backend can't be asked.
+var errDown = fmt.Errorf("%w: %w", ErrPolicyUnavailable, io.ErrUnexpectedEOF)
+
 func TestPolicies(t *testing.T) {
-	person := &core.Claims{
+	person := &Claims{
 		RegisteredClaims: jwt.RegisteredClaims{Subject: "7335d417", Audience: jwt.ClaimStrings{"a", "b"}},
 		Email:            "Ada@Example.com", Country: "DE",
+		Custom: map[string]any{"department": "research", "groups": []any{"admins", 7.0, "dev,ops"}, "level": 7.0, "manager": true, "empty": "", "none": nil, "site": object{"research": "x"}},
 	}
-	service := &core.Claims{RegisteredClaims: jwt.RegisteredClaims{Audience: jwt.ClaimStrings{"a"}}, CommonName: "ci-bot"}
+	service := &Claims{RegisteredClaims: jwt.RegisteredClaims{Audience: jwt.ClaimStrings{"a"}}, CommonName: "ci-bot"}
 	// A person who showed a client certificate has a common name too.
-	certified := &core.Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "x"}, Email: "eve@example.com", CommonName: "ci-bot"}
-	kelvin := &core.Claims{Email: "\u212aate@example.com"}
-	quoted := &core.Claims{Email: `"eve@example.com"@evil.example`}
-	quotedOurs := &core.Claims{Email: `"a@b"@example.com`}
-	idless := &core.Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "x"}, CommonName: "ci-bot"}
-	nobody := &core.Claims{}
-	allow := func(context.Context, *core.Claims) error { return nil }
-	deny := func(context.Context, *core.Claims) error { return errDenied }
+	certified := &Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "x"}, Email: "eve@example.com", CommonName: "ci-bot"}
+	withoutEmail := &Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "x"}, CommonName: "ci-bot"}
+	email := func(address string) *Claims { return &Claims{Email: address} }
+	nobody := &Claims{}
+	allow, refuse := answer(nil), answer(errTest)
 
-	tests := map[string]struct {
-		policy core.Policy
-		claims *core.Claims
-		allows bool
+	for name, test := range map[string]struct {
+		policy Policy
+		claims *Claims
+		want   error
 	}{
-		"Users: a person":                        {core.Users(), person, true},
-		"Users: a service":                       {core.Users(), service, false},
-		"Users: nobody":                          {core.Users(), nobody, false},
-		"Users: a person listed":                 {core.Users("x", "7335d417"), person, true},
-		"Users: a person not listed":             {core.Users("x"), person, false},
-		"Users: a certified person":              {core.Users(), certified, true},
-		"Services: a service":                    {core.Services(), service, true},
-		"Services: a service listed":             {core.Services("other", "ci-bot"), service, true},
-		"Services: a service not listed":         {core.Services("other"), service, false},
-		"Services: other case":                   {core.Services("CI-BOT"), service, false},
-		"Services: a person":                     {core.Services(), person, false},
-		"Services: a person with a common name":  {core.Services("ci-bot"), certified, false},
-		"Services: nobody":                       {core.Services(), nobody, false},
-		"Emails: listed in other case":           {core.Emails("bob@example.com", "ADA@example.COM"), person, true},
-		"Emails: not listed":                     {core.Emails("bob@example.com"), person, false},
-		"Emails: none listed":                    {core.Emails(), person, false},
-		"Emails: no email":                       {core.Emails(""), service, false},
-		"Emails: ASCII alone has case":           {core.Emails("kate@example.com"), kelvin, false},
-		"EmailDomains: listed":                   {core.EmailDomains("example.org", "EXAMPLE.com"), person, true},
-		"EmailDomains: listed with @":            {core.EmailDomains("@example.com"), person, true},
-		"EmailDomains: a subdomain":              {core.EmailDomains("com"), person, false},
-		"EmailDomains: a parent":                 {core.EmailDomains("mail.example.com"), person, false},
-		"EmailDomains: the end of another":       {core.EmailDomains("ample.com"), person, false},
-		"EmailDomains: none listed":              {core.EmailDomains(), person, false},
-		"EmailDomains: no email":                 {core.EmailDomains(""), service, false},
-		"EmailDomains: the last @ is ours":       {core.EmailDomains("example.com"), quotedOurs, true},
-		"Services: a person without an email":    {core.Services(), idless, false},
-		"EmailDomains: no @ at all":              {core.EmailDomains("example.com"), &core.Claims{Email: "example.com"}, false},
-		"EmailDomains: the last @ counts":        {core.EmailDomains("example.com"), quoted, false},
-		"EmailDomains: of a certified person":    {core.EmailDomains("example.com"), certified, true},
-		"Countries: listed in other case":        {core.Countries("us", "de"), person, true},
-		"Countries: not listed":                  {core.Countries("US"), person, false},
-		"Countries: none listed":                 {core.Countries(), person, false},
-		"Countries: a service has none":          {core.Countries("DE", ""), service, false},
-		"Audience: listed":                       {core.Audience("x", "b"), person, true},
-		"Audience: not listed":                   {core.Audience("b"), service, false},
-		"Audience: none listed":                  {core.Audience(), person, false},
-		"Audience: none in the token":            {core.Audience(""), nobody, false},
-		"AllOf: all allow":                       {core.AllOf(allow, core.Users(), allow), person, true},
-		"AllOf: one denies":                      {core.AllOf(allow, deny, allow), person, false},
-		"AllOf: of none":                         {core.AllOf(), person, true},
-		"AnyOf: one allows":                      {core.AnyOf(deny, allow), person, true},
-		"AnyOf: all deny":                        {core.AnyOf(deny, deny), person, false},
-		"AnyOf: of none":                         {core.AnyOf(), person, false},
-		"Not: of one that denies":                {core.Not(deny), person, true},
-		"Not: of one that allows":                {core.Not(allow), person, false},
-		"Not: twice":                             {core.Not(core.Not(core.Users())), person, true},
-		"nested: services or a domain, but one":  {core.AllOf(core.AnyOf(core.Services(), core.EmailDomains("example.com")), core.Not(core.Emails("eve@example.com"))), certified, false},
-		"nested: services or a domain, a person": {core.AllOf(core.AnyOf(core.Services(), core.EmailDomains("example.com")), core.Not(core.Emails("eve@example.com"))), person, true},
-	}
-	for name, test := range tests {
+		"Users: a person":                       {Users(), person, nil},
+		"Users: a service":                      {Users(), service, ErrForbidden},
+		"Users: nobody":                         {Users(), nobody, ErrForbidden},
+		"Users: a person listed":                {Users("x", "7335d417"), person, nil},
+		"Users: a person not listed":            {Users("x"), person, ErrForbidden},
+		"Users: without a subject":              {Users(""), email("ada@example.com"), ErrForbidden},
+		"Users: a certified person":             {Users(), certified, nil},
+		"Services: a service":                   {Services(), service, nil},
+		"Services: a service not listed":        {Services("other"), service, ErrForbidden},
+		"Services: other case":                  {Services("CI-BOT"), service, ErrForbidden},
+		"Services: a person":                    {Services(), person, ErrForbidden},
+		"Services: a person with a common name": {Services("ci-bot"), certified, ErrForbidden},
+		"Services: a person without an email":   {Services(), withoutEmail, ErrForbidden},
+		"Services: nobody":                      {Services(), nobody, ErrForbidden},
+		"Emails: listed in other case":          {Emails("bob@example.com", "ADA@example.COM"), person, nil},
+		"Emails: none listed":                   {Emails(), person, ErrForbidden},
+		"Emails: no email":                      {Emails(""), service, ErrForbidden},
+		"Emails: ASCII alone has case":          {Emails("kate@example.com"), email("\u212aate@example.com"), ErrForbidden},
+		"EmailDomains: listed":                  {EmailDomains("example.org", "EXAMPLE.com"), person, nil},
+		"EmailDomains: listed with @":           {EmailDomains("@example.com"), person, nil},
+		"EmailDomains: a subdomain":             {EmailDomains("com"), person, ErrForbidden},
+		"EmailDomains: the end of another":      {EmailDomains("ample.com"), person, ErrForbidden},
+		"EmailDomains: none listed":             {EmailDomains(), person, ErrForbidden},
+		"EmailDomains: no email":                {EmailDomains(""), service, ErrForbidden},
+		"EmailDomains: no @ at all":             {EmailDomains("example.com"), email("example.com"), ErrForbidden},
+		"EmailDomains: nothing behind the @":    {EmailDomains(""), email("ada@"), ErrForbidden},
+		"EmailDomains: the last @ is ours":      {EmailDomains("example.com"), email(`"a@b"@example.com`), nil},
+		"EmailDomains: the last @ counts":       {EmailDomains("example.com"), email(`"eve@example.com"@evil.example`), ErrForbidden},
+		"Countries: listed in other case":       {Countries("us", "de"), person, nil},
+		"Countries: none listed":                {Countries(), person, ErrForbidden},
+		"Countries: a service has none":         {Countries("DE", ""), service, ErrForbidden},
+		"Audience: listed":                      {Audience("x", "b"), person, nil},
+		"Audience: not listed":                  {Audience("b"), service, ErrForbidden},
+		"Audience: none listed":                 {Audience(), person, ErrForbidden},
+		"Custom: a string":                      {Custom("department", "sales", "research"), person, nil},
+		"Custom: another string":                {Custom("department", "sales"), person, ErrForbidden},
+		"Custom: other case":                    {Custom("department", "Research"), person, ErrForbidden},
+		"Custom: an array with it":              {Custom("groups", "admins"), person, nil},
+		"Custom: an array with a list in it":    {Custom("groups", "dev"), person, ErrForbidden},
+		"Custom: a number":                      {Custom("level", "7"), person, ErrForbidden},
+		"Custom: a boolean":                     {Custom("manager", "true"), person, ErrForbidden},
+		"Custom: an object":                     {Custom("site", "research"), person, ErrForbidden},
+		"Custom: null":                          {Custom("none", ""), person, ErrForbidden},
+		"Custom: absent":                        {Custom("absent", ""), person, ErrForbidden},
+		"Custom: the empty string":              {Custom("empty", ""), person, nil},
+		"Custom: no value":                      {Custom("department"), person, ErrForbidden},
+		"Custom: no claims at all":              {Custom("department", "research"), service, ErrForbidden},
+		"AllOf: all allow":                      {AllOf(allow, Users(), allow), person, nil},
+		"AllOf: one refuses":                    {AllOf(allow, refuse, allow), person, ErrForbidden},
+		"AllOf: of none":                        {AllOf(), person, nil},
+		"AllOf: one unavailable":                {AllOf(allow, answer(errDown), allow), person, ErrPolicyUnavailable},
+		"AllOf: a refusal wins, after":          {AllOf(answer(errDown), refuse), person, ErrForbidden},
+		"AllOf: a refusal wins, before":         {AllOf(refuse, answer(errDown)), person, ErrForbidden},
+		"AnyOf: one allows":                     {AnyOf(refuse, allow), person, nil},
+		"AnyOf: all refuse":                     {AnyOf(refuse, refuse), person, ErrForbidden},
+		"AnyOf: of none":                        {AnyOf(), person, ErrForbidden},
+		"AnyOf: one that allows wins":           {AnyOf(answer(errDown), refuse, allow), person, nil},
+		"AnyOf: then unavailable":               {AnyOf(refuse, answer(errDown), refuse), person, ErrPolicyUnavailable},
+		"Not: of one that refuses":              {Not(refuse), person, nil},
+		"Not: of one that allows":               {Not(allow), person, ErrForbidden},
+		"Not: of an unavailable one":            {Not(answer(errDown)), person, ErrPolicyUnavailable},
+		"Not: twice":                            {Not(Not(Users())), person, nil},
+		"Not: twice, unavailable":               {Not(Not(answer(errDown))), person, ErrPolicyUnavailable},
+		"nested: services or a domain, but one": {AllOf(AnyOf(Services(), EmailDomains("example.com")), Not(Emails("eve@example.com"))), certified, ErrForbidden},
+		"a policy of one's own: unavailable":    {answer(ErrPolicyUnavailable), person, ErrPolicyUnavailable},
+		// Any error refuses; one that matches both classes is unavailable.
+		"an error of both classes":             {answer(errors.Join(ErrForbidden, ErrPolicyUnavailable)), person, ErrPolicyUnavailable},
+		"an error of both classes, wrapped":    {AnyOf(answer(fmt.Errorf("%w: %w", ErrForbidden, errDown))), person, ErrPolicyUnavailable},
+		"an error that says ErrForbidden":      {answer(ErrForbidden), person, ErrForbidden},
+		"another verifier's ErrExpired":        {answer(fmt.Errorf("inner: %w", ErrExpired)), person, ErrForbidden},
+		"another verifier's keys unavailable":  {answer(errors.Join(errTest, ErrKeysUnavailable)), person, ErrForbidden},
+		"a backend that can't be dialed":       {answer(errors.New("dial tcp: connection refused")), person, ErrForbidden},
+		"a backend that can't be dialed, said": {answer(fmt.Errorf("%w: dial tcp", ErrPolicyUnavailable)), person, ErrPolicyUnavailable},
+	} {
 		t.Run(name, func(t *testing.T) {
-			err := test.policy(t.Context(), test.claims)
-			if (err == nil) != test.allows {
-				t.Errorf("got %v, want it to allow: %v", err, test.allows)
+			if err := test.policy(t.Context(), test.claims); (err == nil) != (test.want == nil) {
+				t.Errorf("the policy returns %v", err)
 			}
-			_, err = core.Require(core.NewContext(t.Context(), test.claims), test.policy)
-			if test.allows {
-				wantClass(t, err, nil)
-			} else {
-				wantClass(t, err, core.ErrForbidden)
+			claims, err := Require(NewContext(t.Context(), test.claims), test.policy)
+			wantClass(t, err, test.want)
+			if (claims == test.claims) != (err == nil) {
+				t.Errorf("got %v, %v", claims, err)
 			}
 		})
 	}
 }
 
+// A policy's error keeps its cause, whatever class it has.
+func TestPolicyErrorsKeepTheirCause(t *testing.T) {
+	_, refused := newRig(t).Admit(t.Context(), inHeader(signUser(forged)), Rule{})
+	for name, test := range map[string]struct {
+		err   error
+		want  error
+		cause error
+	}{
+		"a refusal":          {errTest, ErrForbidden, errTest},
+		"unavailable":        {errDown, ErrPolicyUnavailable, io.ErrUnexpectedEOF},
+		"another verifier's": {fmt.Errorf("%w: %w", refused, io.EOF), ErrForbidden, io.EOF},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newRig(t).Admit(t.Context(), inHeader(signUser()), Rule{Policy: AnyOf(answer(test.err))})
+			wantClass(t, err, test.want)
+			wantText(t, err, test.err.Error())
+			if !errors.Is(err, test.cause) {
+				t.Errorf("error %q doesn't match its cause", err)
+			}
+		})
+	}
+	_, err := Require(NewContext(t.Context(), &Claims{}), answer(&time.ParseError{Layout: "x"}))
+	if cause, ok := errors.AsType[*time.ParseError](err); !ok || cause.Layout != "x" {
+		t.Errorf("errors.As doesn't find the cause of %v", err)
+	}
+}
+
 // A policy that gave up because the request ended has refused nobody.
-func TestNotDoesNotAllowWhenTheContextEnded(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
+func TestNotUnderAnEndedContext(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	lookUp := func(ctx context.Context, _ *core.Claims) error { return ctx.Err() }
-	if err := core.Not(lookUp)(ctx, &core.Claims{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want context.Canceled", err)
+	for name, err := range map[string]error{"its error": context.Canceled, "an error of its own": errTest} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Require(NewContext(ended, &Claims{}), Not(answer(err)))
+			wantClass(t, err, ErrPolicyUnavailable)
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("error %q doesn't match context.Canceled", err)
+			}
+		})
 	}
 }
 
 func TestCombinatorsPanicOnANilPolicy(t *testing.T) {
 	for name, make := range map[string]func(){
-		"AllOf": func() { core.AllOf(core.Users(), nil) },
-		"AnyOf": func() { core.AnyOf(nil) },
-		"Not":   func() { core.Not(nil) },
+		"AllOf": func() { AllOf(Users(), nil) },
+		"AnyOf": func() { AnyOf(nil) },
+		"Not":   func() { Not(nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
 				if recover() == nil {
-					t.Error("no panic: taken for a policy that allows, nil is a hole")
+					t.Error("no panic")
 				}
 			}()
 			make()
@@ -126,27 +184,34 @@ func TestCombinatorsPanicOnANilPolicy(t *testing.T) {
 
 // A list that the caller changes afterwards changes no policy.
 func TestPoliciesCopyTheirArguments(t *testing.T) {
-	person := &core.Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "ada"}}
-	subjects := []string{"ada"}
-	policy := core.Users(subjects...)
-	subjects[0] = "eve"
-	if err := policy(t.Context(), person); err != nil {
+	emails, policies := []string{"ada@example.com"}, []Policy{Users()}
+	asked := AllOf(Emails(emails...), AllOf(policies...))
+	emails[0], policies[0] = "eve@example.com", answer(errTest)
+	if err := asked(t.Context(), &Claims{Email: "ada@example.com"}); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestRequire(t *testing.T) {
-	claims := &core.Claims{Email: "ada@example.com"}
-	with := core.NewContext(context.Background(), claims)
-
-	got, err := core.Require(with, nil)
-	if err != nil || got != claims {
-		t.Errorf("nil policy: %v, %v", got, err)
+	claims := &Claims{Email: "ada@example.com"}
+	for name, test := range map[string]struct {
+		ctx    context.Context
+		policy Policy
+		want   error
+	}{
+		"a caller, no policy":      {NewContext(t.Context(), claims), nil, nil},
+		"a caller, it refuses":     {NewContext(t.Context(), claims), Services(), ErrForbidden},
+		"no caller, no policy":     {t.Context(), nil, ErrNoToken},
+		"no caller, a policy":      {t.Context(), answer(nil), ErrNoToken},
+		"nil claims, no policy":    {NewContext(t.Context(), nil), nil, ErrNoToken},
+		"a framework's own caller": {frameworkContext{t.Context(), map[string]any{"cfaccess": claims}}, Users(), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Require(test.ctx, test.policy)
+			wantClass(t, err, test.want)
+			if (got == claims) != (err == nil) {
+				t.Errorf("got %v, %v", got, err)
+			}
+		})
 	}
-	_, err = core.Require(with, core.Services())
-	wantClass(t, err, core.ErrForbidden)
-	_, err = core.Require(context.Background(), nil)
-	wantClass(t, err, core.ErrNoToken)
-	_, err = core.Require(core.NewContext(context.Background(), nil), nil)
-	wantClass(t, err, core.ErrNoToken)
 }

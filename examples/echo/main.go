@@ -1,20 +1,13 @@
-// Echo is the smallest real server behind Cloudflare Access with echo. It reads
-// the variables that Cloudflare's own samples use:
+// Echo is an echo server behind Cloudflare Access:
 //
 //	TEAM_DOMAIN=https://acme.cloudflareaccess.com POLICY_AUD=<AUD tag> go run ./examples/echo
-//
-// ADMIN_DOMAIN is the email domain whose people may see /admin; without it
-// nobody may. ADDR, or the flag -addr, is where it listens.
 package main
 
 import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
-	"fmt"
-	"log/slog"
-	"net"
+	"log"
 	"net/http"
 	"os"
 	"os/signal"
@@ -28,98 +21,47 @@ import (
 	"github.com/cfaccess/cfaccess/echoaccess"
 )
 
-// drainTime is how long requests under way may take once the server stops.
-const drainTime = 10 * time.Second
-
 func main() {
-	addr := flag.String("addr", cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8080"), "address to listen on")
-	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C doesn't wait for requests
-
-	cfg, err := core.ConfigFromEnv()
-	if err == nil {
-		err = run(ctx, cfg, *addr, os.Getenv("ADMIN_DOMAIN"))
-	}
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	verifier, err := core.FromEnv(ctx)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "echo:", err)
-		os.Exit(1)
+		log.Fatal(err)
+	}
+	e := newEcho(verifier)
+	e.Server.ReadTimeout, e.Server.WriteTimeout = 5*time.Second, 30*time.Second
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() {
+		drain, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		stopped <- e.Shutdown(drain)
+	})
+	if err := e.Start("127.0.0.1:8080"); !errors.Is(err, http.ErrServerClosed) {
+		log.Fatal(err)
+	}
+	if err := <-stopped; err != nil {
+		log.Fatal(err)
 	}
 }
 
-// run serves on addr until ctx ends.
-func run(ctx context.Context, cfg core.Config, addr, adminDomain string) error {
-	verifier, err := core.New(cfg)
-	if err != nil {
-		return err
-	}
-	// Config.FetchTimeout, five seconds here, is the limit of this.
-	if err := verifier.Refresh(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil // stopped meanwhile: the team is not to blame
-		}
-		return fmt.Errorf("can't get the signing keys of %s: check the spelling of TEAM_DOMAIN, and that this machine can reach it over https: %w", verifier.Issuer(), err)
-	}
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
-	slog.Info("serving", "url", "http://"+listener.Addr().String(), "team", verifier.Issuer())
-	return serve(ctx, listener, routes(verifier, adminDomain))
-}
-
-// routes returns the whole server. What is public is named; everything else,
-// unknown paths too, is in the group behind Access.
-func routes(verifier *core.Verifier, adminDomain string) *echo.Echo {
-	read := []string{http.MethodGet, http.MethodHead} // echo's GET doesn't imply HEAD
+// newEcho returns the whole server. Only the paths that SkipPaths names work
+// without a token.
+func newEcho(verifier *core.Verifier) *echo.Echo {
 	e := echo.New()
-	e.HideBanner, e.HidePort = true, true
 	e.Use(middleware.Recover())
-	e.Match(read, "/healthz", healthy)
-
-	protected := e.Group("", echoaccess.New(verifier))
-	protected.Match(read, "/", greet)
-	protected.RouteNotFound("/*", notFound)
-	admins := protected.Group("/admin", echoaccess.Require(core.EmailDomains(adminDomain)))
-	admins.Any("", admin)
-	admins.Any("/*", admin)
+	e.Use(echoaccess.New(verifier, echoaccess.Config{Skipper: echoaccess.SkipPaths("/healthz", "/welcome")}))
+	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	e.GET("/welcome", hello, echoaccess.New(verifier, echoaccess.Config{Rule: core.Rule{Optional: true}}))
+	e.GET("/", hello)
+	admin := e.Group("/admin", echoaccess.Require(core.EmailDomains("example.com")))
+	admin.GET("/", func(c echo.Context) error { return c.String(http.StatusOK, "hello administrator\n") })
 	return e
 }
 
-func healthy(c echo.Context) error  { return c.String(http.StatusOK, "ok\n") }
-func admin(c echo.Context) error    { return c.String(http.StatusOK, "You are an administrator.\n") }
-func notFound(c echo.Context) error { return c.String(http.StatusNotFound, "404 page not found\n") }
-
-func greet(c echo.Context) error {
-	claims, ok := echoaccess.Claims(c)
-	switch {
-	case !ok: // greet is not behind echoaccess.New
-		return c.String(http.StatusInternalServerError, "who are you?\n")
-	case claims.IsService():
-		return c.String(http.StatusOK, fmt.Sprintf("You are the service %s.\n", claims.CommonName))
-	default:
-		return c.String(http.StatusOK, fmt.Sprintf("You are %s.\n", claims.Email))
+func hello(c echo.Context) error {
+	name := "guest"
+	if claims, ok := echoaccess.Claims(c); ok {
+		name = cmp.Or(claims.Email, claims.CommonName) // a service token has no email
 	}
-}
-
-// serve answers requests until ctx ends, and those under way to their end.
-func serve(ctx context.Context, listener net.Listener, e *echo.Echo) error {
-	e.Listener = listener
-	e.Server.ReadHeaderTimeout = 5 * time.Second
-	e.Server.ReadTimeout = 30 * time.Second
-	e.Server.WriteTimeout = 30 * time.Second
-	e.Server.IdleTimeout = 2 * time.Minute
-	failed := make(chan error, 1)
-	go func() { failed <- e.Start("") }() // on e.Listener, not an address
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serving: %w", err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	if err := e.Shutdown(drain); err != nil {
-		return fmt.Errorf("requests were cut after %v: %w", drainTime, errors.Join(err, e.Close()))
-	}
-	return nil
+	return c.String(http.StatusOK, "hello "+name+"\n")
 }

@@ -1,43 +1,53 @@
 package main
 
 import (
-	"context"
-	"net"
-	"net/http"
+	"io"
 	"net/http/httptest"
 	"testing"
 
-	"github.com/labstack/echo/v4"
-
-	"github.com/cfaccess/cfaccess/examples/internal/alike"
+	"github.com/cfaccess/cfaccess/core"
+	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
-func TestAnswers(t *testing.T) {
-	alike.Answers(t, run, alike.Own{EscapedLetter: 404, EscapedSlash: 404, DoubleSlash: 404, RareMethod: 403})
-}
-
-func TestStarts(t *testing.T) {
-	alike.Starts(t, run)
-}
-
-func TestServes(t *testing.T) {
-	alike.Serves(t, func(ctx context.Context, listener net.Listener, wait func()) error {
-		e := echo.New()
-		e.HideBanner, e.HidePort = true, true
-		e.GET("/", func(c echo.Context) error {
-			wait()
-			return c.String(http.StatusOK, "done")
-		})
-		return serve(ctx, listener, e)
-	})
-}
-
-func TestGreetWithoutMiddleware(t *testing.T) {
-	e := echo.New()
-	e.GET("/", greet)
-	recorder := httptest.NewRecorder()
-	e.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/", nil))
-	if recorder.Code != http.StatusInternalServerError {
-		t.Errorf("got %d %q, want 500", recorder.Code, recorder.Body)
+func TestServer(t *testing.T) {
+	const aud = "32eafc7626e737aacf9ab6dbf6fe6f6ce3f0d5ad0b8d0a9d3b9a2d3c3a2b4228"
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	verifier, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := newEcho(verifier)
+	ada, eve := team.SignUser(aud, "ada@example.com"), team.SignUser(aud, "eve@elsewhere.example")
+	for _, test := range []struct {
+		path, token string
+		status      int
+		body        string // "" is any
+	}{
+		{"/healthz", "", 200, "ok\n"},
+		{"/healthz/", "", 401, ""},
+		{"/", "", 401, ""},
+		{"/", ada, 200, "hello ada@example.com\n"},
+		{"/", team.SignService(aud, "bot.access"), 200, "hello bot.access\n"},
+		{"/welcome", "", 200, "hello guest\n"},
+		{"/welcome", ada, 200, "hello ada@example.com\n"},
+		{"/admin/", "", 401, ""},
+		{"/admin/", eve, 403, ""},
+		{"/admin/", ada, 200, "hello administrator\n"},
+		{"/nowhere", "", 401, ""},
+		{"/nowhere", ada, 404, ""},
+	} {
+		request := httptest.NewRequest("GET", test.path, nil)
+		request.Header.Set(core.TokenHeader, test.token)
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, request)
+		response := recorder.Result()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != test.status || test.body != "" && string(body) != test.body {
+			t.Errorf("%s with token %.20q: got %d %s", test.path, test.token, response.StatusCode, body)
+		}
 	}
 }

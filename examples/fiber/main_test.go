@@ -1,62 +1,54 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"testing"
 
-	"github.com/gofiber/fiber/v2"
-
-	"github.com/cfaccess/cfaccess/examples/internal/alike"
+	"github.com/cfaccess/cfaccess/core"
+	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
-func TestAnswers(t *testing.T) {
-	alike.Answers(t, run, alike.Own{EscapedLetter: 404, EscapedSlash: 404, DoubleSlash: 404, RareMethod: 400})
-}
-
-func TestStarts(t *testing.T) {
-	alike.Starts(t, run)
-}
-
-func TestServes(t *testing.T) {
-	alike.Serves(t, func(ctx context.Context, listener net.Listener, wait func()) error {
-		app := fiber.New(fiber.Config{DisableStartupMessage: true})
-		app.Get("/", func(c *fiber.Ctx) error {
-			wait()
-			return c.SendString("done")
-		})
-		return serve(ctx, listener, app)
-	})
-}
-
-func TestHandlersAlone(t *testing.T) {
-	for name, test := range map[string]struct {
-		handler fiber.Handler
-		status  int
-		body    string
+func TestServer(t *testing.T) {
+	const aud = "32eafc7626e737aacf9ab6dbf6fe6f6ce3f0d5ad0b8d0a9d3b9a2d3c3a2b4228"
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	verifier, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := newApp(verifier)
+	ada, eve := team.SignUser(aud, "ada@example.com"), team.SignUser(aud, "eve@elsewhere.example")
+	for _, test := range []struct {
+		path, token string
+		status      int
+		body        string // "" is any
 	}{
-		"greet without New": {greet, 500, "who are you?\n"},
-		"fiber's error":     {func(*fiber.Ctx) error { return fiber.ErrTeapot }, 418, "I'm a teapot\n"},
-		"wrapped":           {func(*fiber.Ctx) error { return fmt.Errorf("secret: %w", fiber.ErrTeapot) }, 418, "I'm a teapot\n"},
-		"any other error":   {func(*fiber.Ctx) error { return errors.New("secret") }, 500, "Internal Server Error\n"},
+		{"/healthz", "", 200, "ok\n"},
+		{"/healthz/", "", 401, ""},
+		{"/", "", 401, ""},
+		{"/", ada, 200, "hello ada@example.com\n"},
+		{"/", team.SignService(aud, "bot.access"), 200, "hello bot.access\n"},
+		{"/welcome", "", 200, "hello guest\n"},
+		{"/welcome", ada, 200, "hello ada@example.com\n"},
+		{"/admin/", "", 401, ""},
+		{"/admin/", eve, 403, ""},
+		{"/admin/", ada, 200, "hello administrator\n"},
+		{"/nowhere", "", 401, ""},
+		{"/nowhere", ada, 404, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			app := fiber.New(fiber.Config{ErrorHandler: answerError})
-			app.Get("/", test.handler)
-			response, err := app.Test(httptest.NewRequest(http.MethodGet, "/", nil))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer response.Body.Close()
-			body, err := io.ReadAll(response.Body)
-			if err != nil || response.StatusCode != test.status || string(body) != test.body {
-				t.Errorf("got %d %q, %v, want %d %q", response.StatusCode, body, err, test.status, test.body)
-			}
-		})
+		request := httptest.NewRequest("GET", test.path, nil)
+		request.Header.Set(core.TokenHeader, test.token)
+		response, err := app.Test(request, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != test.status || test.body != "" && string(body) != test.body {
+			t.Errorf("%s with token %.20q: got %d %s", test.path, test.token, response.StatusCode, body)
+		}
 	}
 }

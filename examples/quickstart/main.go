@@ -1,108 +1,124 @@
-// Quickstart shows what a protected server does with good and bad requests. It
+// Quickstart shows how a protected server answers good and bad requests. It
 // brings its own Access team and needs neither an account nor a network:
 //
-//	go run ./examples/quickstart -once
+//	go run ./examples/quickstart
 //
-// starts a team and a server on loopback, sends requests, and prints what was
-// expected and what came. The exit status is 0 if every row holds, else 1.
-// Without -once it goes on serving, and prints curl commands to try.
+// It prints a table of situations with the expected and the actual answers, then
+// curl lines to try, and serves. With -once it exits after the table. The exit
+// status is 1 if an answer was not as expected.
 package main
 
 import (
-	"context"
-	"errors"
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
+	"text/tabwriter"
 
 	"github.com/cfaccess/cfaccess/core"
 	"github.com/cfaccess/cfaccess/core/accesstest"
+	"github.com/cfaccess/cfaccess/stdaccess"
 )
 
-// Who the server works for. An AUD tag is 64 hex digits, one an application.
-const (
-	teamName = "acme"
-	audience = "32eafc7626e737aacf9ab6dbf6fe6f6ce3f0d5ad0b8d0a9d3b9a2d3c3a2b4228"
-)
+// audience is the AUD tag of the application that the server serves.
+const audience = "32eafc7626e737aacf9ab6dbf6fe6f6ce3f0d5ad0b8d0a9d3b9a2d3c3a2b4228"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	os.Exit(run(ctx, os.Args[1:], newHandler, os.Stdout, os.Stderr))
-}
+	once := flag.Bool("once", false, "exit after the table")
+	addr := flag.String("addr", "127.0.0.1:3000", "address to serve on after the table")
+	flag.Parse()
 
-// run is the program. It returns the exit status. newHandler makes the server
-// that is put to the test.
-func run(ctx context.Context, args []string, newHandler func(*core.Verifier) http.Handler, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	once := flags.Bool("once", false, "print the table and exit")
-	addr := flags.String("addr", "127.0.0.1:3000", "address to serve on after the table")
-	verbose := flags.Bool("v", false, "print the library's log, with the reason for each refusal")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return 2
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	if err := printTable(os.Stdout, team, newHandler); err != nil {
+		log.Fatal(err)
 	}
-
-	// Some situations make the certs endpoint fail. What the library logs of
-	// that would only clutter the table.
-	logger := slog.New(slog.DiscardHandler)
-	if *verbose {
-		logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
-	var err error
 	if *once {
-		err = try(ctx, newHandler, logger, stdout)
-	} else {
-		err = tryAndServe(ctx, *addr, newHandler, logger, stdout)
+		return
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "quickstart:", err)
-		return 1
-	}
-	return 0
+	slog.SetLogLoggerLevel(slog.LevelDebug) // print the reason for each refusal
+	printCommands(os.Stdout, team, *addr)
+	log.Fatal(http.ListenAndServe(*addr, newHandler(newVerifier(team, slog.Default()))))
 }
 
-// try prints the table. It returns an error unless every row holds.
-func try(ctx context.Context, newHandler func(*core.Verifier) http.Handler, logger *slog.Logger, stdout io.Writer) error {
-	team := accesstest.NewTeam(teamName)
-	defer team.Close()
-	trial := newTrial(team, newHandler, logger)
-	defer trial.close()
-	rows := trial.playAll(ctx, situations())
-	if ctx.Err() != nil {
-		return fmt.Errorf("stopped: %w", context.Cause(ctx))
+// newVerifier returns a verifier for the team's tokens. A server behind the real
+// Access calls core.FromEnv instead.
+func newVerifier(team *accesstest.Team, logger *slog.Logger) *core.Verifier {
+	verifier, err := core.New(core.Config{Team: "acme", Audiences: []string{audience}, Endpoint: team.URL, Logger: logger})
+	if err != nil {
+		log.Fatal(err)
 	}
-	return printTable(stdout, rows)
+	return verifier
 }
 
-// tryAndServe prints the table, and then serves on addr until ctx ends.
-func tryAndServe(ctx context.Context, addr string, newHandler func(*core.Verifier) http.Handler, logger *slog.Logger, stdout io.Writer) error {
-	// Before the table, so that a taken address shows at once.
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("can't serve on %s; choose another address with -addr: %w", addr, err)
-	}
-	defer listener.Close()
-	if err := try(ctx, newHandler, logger, stdout); err != nil {
-		return err
-	}
+// newHandler returns the protected server. Only the paths that SkipPaths names
+// work without a token.
+func newHandler(verifier *core.Verifier) http.Handler {
+	optional := stdaccess.New(verifier, stdaccess.Config{Rule: core.Rule{Optional: true}})
+	admins := stdaccess.Require(core.EmailDomains("example.com"))
 
-	team := accesstest.NewTeam(teamName)
-	defer team.Close()
-	verifier, err := newVerifier(team, logger)
-	if err != nil {
-		return err
+	app := http.NewServeMux()
+	app.HandleFunc("GET /{$}", hello)
+	app.HandleFunc("GET /email", showEmail)
+	app.Handle("/admin/", admins(http.HandlerFunc(hello)))
+	app.Handle("GET /welcome", optional(http.HandlerFunc(hello)))
+	app.HandleFunc("GET /public", showEmail)
+	return stdaccess.New(verifier, stdaccess.Config{Skipper: stdaccess.SkipPaths("/welcome", "/public")})(app)
+}
+
+func hello(w http.ResponseWriter, r *http.Request) {
+	name := "guest"
+	if claims, ok := stdaccess.Claims(r); ok {
+		name = cmp.Or(claims.Email, claims.CommonName) // a service token has no email
 	}
-	fmt.Fprintln(stdout)
-	printCommands(stdout, team, "http://"+listener.Addr().String())
-	return serve(ctx, listener, newHandler(verifier))
+	fmt.Fprintln(w, "hello", name)
+}
+
+// showEmail stands for an application that trusts the unsigned email header.
+func showEmail(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintf(w, "email header %q\n", r.Header.Get(core.EmailHeader))
+}
+
+// printTable runs every situation and prints its answer. It returns an error
+// unless all answers are as expected.
+func printTable(w io.Writer, team *accesstest.Team, newHandler func(*core.Verifier) http.Handler) error {
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "situation\texpected\tactual\t")
+	all, failed := situations(team), 0
+	for _, s := range all {
+		verifier := newVerifier(team, slog.New(slog.DiscardHandler))
+		mark, actual := "✓", s.act(&site{team, verifier, newHandler(verifier)})
+		if actual != s.want {
+			mark = "✗"
+			failed++
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.name, s.want, actual, mark)
+		team.Recover() // for the next situation
+	}
+	_ = table.Flush()
+	if failed > 0 {
+		return fmt.Errorf("%d of %d situations did not go as expected", failed, len(all))
+	}
+	fmt.Fprintf(w, "\nAll %d situations went as expected.\n", len(all))
+	return nil
+}
+
+// printCommands prints lines for a shell.
+func printCommands(w io.Writer, team *accesstest.Team, addr string) {
+	fmt.Fprintf(w, `
+Serving on http://%[1]s until Ctrl-C. Paste these lines into another terminal:
+
+ADA=%[2]s
+EVE=%[3]s
+curl -i "http://%[1]s/"                                            # 401 token_missing
+curl -i -H "Cf-Access-Jwt-Assertion: $ADA" "http://%[1]s/"         # 200 hello ada@example.com
+curl -i -H "Cookie: CF_Authorization=$ADA" "http://%[1]s/"         # 200 hello ada@example.com
+curl -i -H "Cf-Access-Jwt-Assertion: $ADA" "http://%[1]s/admin/"   # 200 hello ada@example.com
+curl -i -H "Cf-Access-Jwt-Assertion: $EVE" "http://%[1]s/admin/"   # 403 forbidden
+curl -i "http://%[1]s/welcome"                                     # 200 hello guest
+`, addr, team.SignUser(audience, ada), team.SignUser(audience, eve))
 }
