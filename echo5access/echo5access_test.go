@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/labstack/echo/v5"
 	"github.com/labstack/echo/v5/middleware"
@@ -293,6 +294,59 @@ func TestUseAfterARouteDoesNotProtectIt(t *testing.T) {
 	g.Use(echo5access.New(v))
 	g.GET("/after", handler)
 	for path, want := range map[string]int{"/group/before": 200, "/group/after": 401, "/group/nothing": 401} {
+		if got := get(e, http.MethodGet, path, "").Code; got != want {
+			t.Errorf("%s: got %d, want %d", path, got, want)
+		}
+	}
+}
+
+// A Skipper that compares a prefix lets paths pass that a file server cleans to
+// others. echo's own refuses them; net/http's doesn't.
+func TestPrefixSkipperIsAHole(t *testing.T) {
+	v, _ := newVerifier(t)
+	files := fstest.MapFS{"secret": {Data: []byte("secret")}, "public/logo": {Data: []byte("logo")}}
+	prefix := func(c *echo.Context) bool { return strings.HasPrefix(c.Request().URL.Path, "/public/") }
+	for name, test := range map[string]struct {
+		handler echo.HandlerFunc
+		skipper func(*echo.Context) bool
+		want    map[string]int
+	}{
+		"http.FileServer": {echo.WrapHandler(http.FileServerFS(files)), prefix, map[string]int{
+			"/public/logo": 200, "/secret": 401, "/public/../secret": 200, "/public/..%2fsecret": 200,
+		}},
+		"echo's": {echo.StaticDirectoryHandler(files, true), prefix, map[string]int{
+			"/public/logo": 200, "/secret": 401, "/public/../secret": 404, "/public/..%2fsecret": 404,
+		}},
+		"SkipPaths": {echo.WrapHandler(http.FileServerFS(files)), echo5access.SkipPaths("/public/logo"), map[string]int{
+			"/public/logo": 200, "/secret": 401, "/public/../secret": 401, "/public/..%2fsecret": 401, "/x/../public/logo": 401,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := echo.New()
+			e.Use(echo5access.New(v, echo5access.Config{Skipper: test.skipper}))
+			e.GET("/*", test.handler)
+			for path, want := range test.want {
+				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r.URL, _ = url.ParseRequestURI(path)
+				w := httptest.NewRecorder()
+				e.ServeHTTP(w, r)
+				if w.Code != want {
+					t.Errorf("%s: got %d, want %d", path, w.Code, want)
+				}
+			}
+		})
+	}
+}
+
+// middleware.Static in Use answers before the middleware of a group runs.
+func TestStaticInUsePassesAGroup(t *testing.T) {
+	v, _ := newVerifier(t)
+	e := echo.New()
+	e.Use(middleware.StaticWithConfig(middleware.StaticConfig{
+		Root: ".", Filesystem: fstest.MapFS{"admin/secret": {Data: []byte("secret")}},
+	}))
+	e.Group("/admin", echo5access.New(v)).GET("/:page", func(*echo.Context) error { return nil })
+	for path, want := range map[string]int{"/admin/secret": 200, "/admin/nothing": 401} {
 		if got := get(e, http.MethodGet, path, "").Code; got != want {
 			t.Errorf("%s: got %d, want %d", path, got, want)
 		}
