@@ -30,8 +30,7 @@ func Example() {
 		claims, _ := fiber3access.Claims(c)
 		return c.SendString("hello " + claims.Email)
 	})
-	admin := app.Group("/admin")
-	admin.Use("/*", fiber3access.Require(core.EmailDomains("example.com")))
+	admin := app.Group("/admin", fiber3access.Require(core.EmailDomains("example.com")))
 	admin.Get("/", func(c fiber.Ctx) error { return c.SendString("hello administrator") })
 
 	visit := func(path, token string) {

@@ -454,7 +454,8 @@ func TestPrefixDoesNotProtectFiles(t *testing.T) {
 		want   map[string]int
 	}{
 		"prefix": {"/admin", map[string]int{
-			"/admin/secret": 401, "/ADMIN/secret": 401, "/%61dmin/secret": 200, "//admin/secret": 200, "/./admin/secret": 200, "/x/../admin/secret": 200,
+			"/administrator": 404, // v2 takes /admin for its prefix, v3 doesn't
+			"/admin/secret":  401, "/ADMIN/secret": 401, "/%61dmin/secret": 200, "//admin/secret": 200, "/./admin/secret": 200, "/x/../admin/secret": 200,
 		}},
 		"everything": {"/", map[string]int{
 			"/admin/secret": 401, "/ADMIN/secret": 401, "/%61dmin/secret": 401, "//admin/secret": 401, "/./admin/secret": 401, "/x/../admin/secret": 401,
