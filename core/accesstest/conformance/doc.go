@@ -7,7 +7,7 @@
 // The routes are the Path constants. Behind most of them stands a handler that
 // tells what it sees: [Site.WhoAmI] for a framework on net/http, [Site.Report]
 // for another. Whole examples are the files conformance_test.go of stdaccess,
-// ginaccess, echoaccess and fiberaccess.
+// ginaccess, echoaccess, echo5access, fiberaccess and fiber3access.
 //
 // The server must be a real one, listening on loopback: what gets lost between
 // a framework and its socket is part of what is tested. It takes header blocks
