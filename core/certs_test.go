@@ -103,11 +103,8 @@ var (
 		"key_ops nonsense": madeKey("key_ops", []any{"nonsense"}),
 		"a long kid":       madeKey("kid", strings.Repeat("k", 10_000)),
 		// Such an address would be the choice of whoever wrote the document.
-		"x5u and jku": jsonKey(func() object {
-			key := madeKey("x5u", "https://127.0.0.1:1/x5u")
-			key["jku"] = "https://127.0.0.1:1/jku"
-			return key
-		}()),
+		"x5u":          madeKey("x5u", "https://127.0.0.1:1/x5u"),
+		"x5u nonsense": madeKey("x5u", "http://[nonsense"),
 	}
 	// notCerts are bodies that come with status 200 and are no certs document.
 	notCerts = map[string]struct{ body, text string }{

@@ -2,7 +2,6 @@ package core
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -311,13 +310,11 @@ func TestFromEnv(t *testing.T) {
 		"the environment is bad": {200, `"` + testAudience + `"`, []string{"POLICY_AUD", "quotes"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fetches := 0
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				fetches++
+			s := newServer(t)
+			s.answer(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(test.status)
 				_, _ = w.Write(team.Certs())
-			}))
-			defer s.Close()
+			})
 			t.Setenv("TEAM_DOMAIN", s.URL)
 			t.Setenv("POLICY_AUD", test.aud)
 			v, err := FromEnv(t.Context())
@@ -331,8 +328,9 @@ func TestFromEnv(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := v.Verify(t.Context(), signUser(withClaim("iss", s.URL))); err != nil || fetches != 1 {
-				t.Errorf("%v, %d fetches", err, fetches)
+			s.Close() // the keys are there
+			if _, err := v.Verify(t.Context(), signUser(withClaim("iss", s.URL))); err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -63,7 +63,7 @@ func (l *lenient[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(value, &l.value); err != nil {
+	if err := json.Unmarshal(value, &l.value, d.Options()); err != nil {
 		*l = lenient[T]{}
 	}
 	return nil

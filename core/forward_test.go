@@ -150,11 +150,9 @@ func TestIsEmailHeader(t *testing.T) {
 		strings.ToLower(EmailHeader):               true,
 		strings.ToUpper(EmailHeader):               true,
 		strings.ReplaceAll(EmailHeader, "-", "_"):  true,
-		"cF_aCCESS-aUTHENTICATED_uSER-eMAIL":       true,
 		EmailHeader + " ":                          true,
 		"\t" + EmailHeader + "\r\n":                true,
 		"":                                         false,
-		" ":                                        false,
 		EmailHeader + "s":                          false,
 		"X-" + EmailHeader:                         false,
 		EmailHeader[1:]:                            false,
@@ -165,7 +163,6 @@ func TestIsEmailHeader(t *testing.T) {
 		"HTTP_" + strings.ToUpper(EmailHeader):     false,
 		// Letters that fold to ASCII ones are others to every server.
 		strings.Replace(EmailHeader, "s", "ſ", 1): false,
-		"Cf-Access-Jwt-Assertion":                 false,
 		"Cf-Access-Authenticated-User-Name":       false,
 	} {
 		if got := IsEmailHeader(name); got != want {

@@ -350,6 +350,17 @@ func wantText(t testing.TB, err error, texts ...string) {
 	}
 }
 
+func wantPanic(t *testing.T, name string, call func()) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		if recover() == nil {
+			t.Errorf("%s: no panic", name)
+		}
+	}()
+	call()
+}
+
 // verified returns the claims of a good token.
 func verified(t testing.TB, r *rig, token string) *Claims {
 	t.Helper()

@@ -215,15 +215,6 @@ func TestKeysAge(t *testing.T) {
 		r.want(t, r.older, nil, 0)
 		r.wantFetches(t, 2, 2)
 	})
-	// One fetch that began after a request came is enough for it.
-	keysTest(t, "a RefreshInterval shorter than a fetch: each request waits for one", func(t *testing.T, r *keysRig) {
-		r.endpoint.slow(second)
-		for i := range 3 {
-			r.want(t, r.older, nil, second)
-			r.wantFetches(t, 1+i, 1+i)
-			time.Sleep(time.Minute)
-		}
-	}, func(c *Config) { c.RefreshInterval = time.Millisecond })
 }
 
 // A process that was idle has keys of long ago: it fetches before it answers.

@@ -10,6 +10,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
@@ -339,18 +341,32 @@ func TestVerifySize(t *testing.T) {
 }
 
 func TestLeewayNone(t *testing.T) {
-	for name, test := range map[string]struct {
-		offset time.Duration
-		want   error
-	}{
-		"exp 1 s ago":   {-time.Second, ErrExpired},
-		"exp now":       {0, ErrExpired},
-		"exp 1 s ahead": {time.Second, nil},
+	bubble(t, "", func(t *testing.T, r *rig) {
+		for offset, want := range map[time.Duration]error{-time.Second: ErrExpired, 0: ErrExpired, time.Second: nil} {
+			_, err := r.Verify(t.Context(), signUser(withExpiry(time.Now().Add(offset))))
+			wantClass(t, err, want)
+		}
+	}, func(c *Config) { c.Leeway = -1 })
+}
+
+// RS256 by name, although the team could sign with others: the document of its
+// keys may leave alg out.
+func TestVerifyOtherAlgorithms(t *testing.T) {
+	r := newRig(t)
+	r.endpoint.publish(rawJSONKey())
+	for method, want := range map[jwt.SigningMethod]error{
+		jwt.SigningMethodRS256: nil, jwt.SigningMethodRS384: ErrSignature, jwt.SigningMethodRS512: ErrSignature, jwt.SigningMethodPS256: ErrSignature,
 	} {
-		bubble(t, name, func(t *testing.T, r *rig) {
-			_, err := r.Verify(t.Context(), signUser(withExpiry(time.Now().Add(test.offset))))
-			wantClass(t, err, test.want)
-		}, func(c *Config) { c.Leeway = -1 })
+		t.Run(method.Alg(), func(t *testing.T) {
+			token := jwt.NewWithClaims(method, jwt.MapClaims{"iss": testIssuer, "aud": testAudience, "type": "app", "exp": 4102444800})
+			token.Header["kid"] = "k"
+			text, err := token.SignedString(rawKey())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = r.Verify(t.Context(), text)
+			wantClass(t, err, want)
+		})
 	}
 }
 

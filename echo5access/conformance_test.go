@@ -2,7 +2,6 @@ package echo5access_test
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/labstack/echo/v5"
@@ -13,25 +12,30 @@ import (
 	"github.com/cfaccess/cfaccess/echo5access"
 )
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, func(t *testing.T, site conformance.Site) string {
-		config := echo5access.Config{
-			Rule:    site.Rule,
-			Skipper: func(c *echo.Context) bool { return c.Path() == conformance.PathSkipped },
-		}
-		if site.HandlesErrors {
-			config.ErrorHandler = func(c *echo.Context, err error) error {
-				if text := site.Handle(err, c.Request().Header); !site.Silent {
-					return c.String(conformance.HandledStatus, text)
-				}
+func newMiddleware(app conformance.App) echo.MiddlewareFunc {
+	config := echo5access.Config{
+		Rule:    app.Rule,
+		Skipper: func(c *echo.Context) bool { return app.Skips(c.Path()) },
+	}
+	if app.HandlesErrors {
+		config.ErrorHandler = func(c *echo.Context, err error) error {
+			text := app.Handle(err, c.Request().Header)
+			if app.Silent {
 				return nil
 			}
+			return c.String(conformance.HandledStatus, text)
 		}
-		require := echo5access.Require(site.Policies...)
-		skip := echo5access.New(site.Verifier, echo5access.Config{Skipper: func(*echo.Context) bool { return true }})
+	}
+	return echo5access.New(app.Verifier, config)
+}
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, func(t *testing.T, app conformance.App) string {
+		inner, require := newMiddleware(app.Inner()), echo5access.Require(app.Policies...)
+		innerRequire := echo5access.Require(app.Inner().Policies...)
 
 		whoami := func(c *echo.Context) error {
-			site.WhoAmI(c.Response(), c.Request(), func() (*core.Claims, bool) { return echo5access.Claims(c) })
+			app.WhoAmI(c.Response(), c.Request(), func() (*core.Claims, bool) { return echo5access.Claims(c) })
 			return nil
 		}
 		fail := func(*echo.Context) error {
@@ -40,29 +44,29 @@ func TestConformance(t *testing.T) {
 		crash := func(*echo.Context) error { panic("a handler's own") }
 
 		e := echo.New()
+		e.HTTPErrorHandler = echo.DefaultHTTPErrorHandler(app.ShowsErrors)
 		e.Use(middleware.Recover())
 		e.GET(conformance.PathBareFailure, fail)
 		e.GET(conformance.PathBarePanic, crash)
 		e.Any(conformance.PathRequireAlone, whoami, require)
 
-		protected := e.Group("", echo5access.New(site.Verifier, config))
+		protected := e.Group("", newMiddleware(app))
 		protected.Any(conformance.PathWhoAmI, whoami)
 		protected.Any(conformance.PathRequired, whoami, require)
 		protected.Any(conformance.PathSkipped, whoami)
-		protected.Any(conformance.PathNested, whoami, skip)
+		protected.Any(conformance.PathNested, whoami, inner, innerRequire)
+		protected.Any(conformance.PathNestedSkipped, whoami, inner)
 		protected.GET(conformance.PathFailure, fail)
 		protected.GET(conformance.PathPanic, crash)
 		protected.GET(conformance.PathStream, func(c *echo.Context) error {
-			site.Stream(c.Response(), http.NewResponseController(c.Response()).Flush)
+			app.Stream(c.Response(), http.NewResponseController(c.Response()).Flush)
 			return nil
 		})
 		protected.GET(conformance.PathUpgrade, func(c *echo.Context) error {
-			site.Upgrade(c.Response(), c.Request())
+			app.Upgrade(c.Response(), c.Request())
 			return nil
 		})
 
-		server := httptest.NewServer(e)
-		t.Cleanup(server.Close)
-		return server.URL
+		return app.Serve(t, e)
 	})
 }

@@ -123,16 +123,15 @@ func forward(c fiber.Ctx, claims *core.Claims) {
 		email = caller.Email
 	}
 	header := &c.Request().Header
-	right, wrong, named := 0, []string(nil), false
+	right, wrong, lists := 0, []string(nil), []string(nil)
 	for key, value := range header.All() {
 		switch name := utils.UnsafeString(key); {
 		case name == core.EmailHeader && email != "" && string(value) == email:
 			right++
 		case core.IsEmailHeader(name):
 			wrong = append(wrong, string(key))
-		case name == fiber.HeaderConnection, name == fiber.HeaderTrailer:
-			named = named || len(value) >= len(core.EmailHeader) &&
-				slices.ContainsFunc(strings.Split(utils.UnsafeString(value), ","), core.IsEmailHeader)
+		case len(value) >= len(core.EmailHeader) && (name == fiber.HeaderConnection || name == fiber.HeaderTrailer):
+			lists = append(lists, string(key))
 		}
 	}
 	for _, name := range wrong {
@@ -142,9 +141,10 @@ func forward(c fiber.Ctx, claims *core.Claims) {
 		header.Del(core.EmailHeader) // Set replaces the first of several
 		header.Set(core.EmailHeader, email)
 	}
-	if named { // by an attacker: a reverse proxy drops what these name
-		header.Del(fiber.HeaderConnection)
-		header.Del(fiber.HeaderTrailer)
+	for _, list := range lists { // a reverse proxy drops what these name
+		names := strings.Split(strings.Join(c.GetReqHeaders()[list], ","), ",")
+		header.Del(list)
+		header.Set(list, strings.Join(slices.DeleteFunc(names, core.IsEmailHeader), ","))
 	}
 }
 

@@ -10,6 +10,7 @@
 package fiberaccess
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -138,15 +139,13 @@ func forward(c *fiber.Ctx, claims *core.Claims) {
 		header.ResetConnectionClose() // deletes other lines, which PeekAll doesn't return
 		header.SetConnectionClose()
 	}
-	for _, field := range []string{fiber.HeaderConnection, fiber.HeaderTrailer} {
-		if slices.ContainsFunc(header.PeekAll(field), namesEmailHeader) {
-			header.Del(field) // by an attacker: a reverse proxy drops what it names
+	for _, field := range []string{fiber.HeaderConnection, fiber.HeaderTrailer} { // a reverse proxy drops what these name
+		if lines := header.PeekAll(field); slices.ContainsFunc(lines, func(line []byte) bool { return len(line) >= len(core.EmailHeader) }) {
+			names := strings.Split(string(bytes.Join(lines, []byte(","))), ",")
+			header.Del(field)
+			header.Set(field, strings.Join(slices.DeleteFunc(names, core.IsEmailHeader), ","))
 		}
 	}
-}
-
-func namesEmailHeader(list []byte) bool {
-	return len(list) >= len(core.EmailHeader) && slices.ContainsFunc(strings.Split(utils.UnsafeString(list), ","), core.IsEmailHeader)
 }
 
 func refuse(c *fiber.Ctx, err error) error {

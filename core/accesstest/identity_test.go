@@ -28,7 +28,7 @@ func identify(t *testing.T, team *accesstest.Team, token string) (status int, me
 
 func TestIdentity(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	token := team.SignUser(aud, email, accesstest.WithClaim("country", "DE"))
 	status, got := identify(t, team, token)
 	if status != http.StatusOK {
@@ -70,7 +70,7 @@ func TestIdentity(t *testing.T) {
 
 func TestIdentityCustom(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	want := map[string]any{"department": "engines"}
 	_, got := identify(t, team, team.SignUser(aud, email, accesstest.WithClaim("custom", want)))
 	if !reflect.DeepEqual(got["custom"], want) {
@@ -105,7 +105,7 @@ func TestSetGroups(t *testing.T) {
 
 func TestIdentityRefusals(t *testing.T) {
 	t.Parallel()
-	team, other := newTeam(t), accesstest.NewTeam("umbrella")
+	team, other := sharedTeam(), accesstest.NewTeam("umbrella")
 	defer other.Close()
 	good := team.SignUser(aud, email)
 	sign := func(options ...accesstest.Option) string { return team.SignUser(aud, email, options...) }
@@ -166,7 +166,7 @@ func TestIdentityFollowsTheKeys(t *testing.T) {
 
 func TestIdentityExpires(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	synctest.Test(t, func(t *testing.T) {
 		token := team.SignUser(aud, email)
 		for _, step := range []struct {
@@ -187,7 +187,7 @@ func TestIdentityExpires(t *testing.T) {
 
 func TestLogout(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	response := call(team, http.MethodGet, logoutPath)
 	if response.Code != http.StatusOK || response.Body.String() != "You are signed out.\n" {
 		t.Errorf("status %d, body %q", response.Code, response.Body)

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
 func TestModes(t *testing.T) {
@@ -66,15 +64,14 @@ func TestModesLeaveOtherEndpointsAlone(t *testing.T) {
 	team := newTeam(t)
 	team.Hang()
 	cookie := &http.Cookie{Name: "CF_Authorization", Value: team.SignUser(aud, email)}
-	if got := call(team, http.MethodGet, identityPath, cookie).Code; got != http.StatusOK {
-		t.Errorf("get-identity answers %d, want 200", got)
-	}
-	if got := call(team, http.MethodGet, logoutPath).Code; got != http.StatusOK {
-		t.Errorf("logout answers %d, want 200", got)
+	for _, path := range []string{identityPath, logoutPath} {
+		if got := call(team, http.MethodGet, path, cookie).Code; got != http.StatusOK {
+			t.Errorf("%s answers %d, want 200", path, got)
+		}
 	}
 }
 
-func TestServeStreams(t *testing.T) {
+func TestAnswersOverASocket(t *testing.T) {
 	t.Parallel()
 	team := newTeam(t)
 	team.Serve(strings.Repeat("x", 1<<16))
@@ -84,13 +81,8 @@ func TestServeStreams(t *testing.T) {
 	}
 	defer response.Body.Close()
 	if response.ContentLength != -1 {
-		t.Errorf("Content-Length is %d, want none", response.ContentLength)
+		t.Errorf("a long body has the Content-Length %d, want none", response.ContentLength)
 	}
-}
-
-func TestHandleResets(t *testing.T) {
-	t.Parallel()
-	team := newTeam(t)
 	team.Handle(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	if status, _, err := get(team); err == nil {
 		t.Errorf("status is %d, want the connection cut", status)
@@ -123,30 +115,31 @@ func TestHangUntilTheClientGoesAway(t *testing.T) {
 
 func TestHangUntilAnotherMode(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		next func(*accesstest.Team)
+	team := newTeam(t)
+	for _, test := range []struct {
+		name string
+		next func()
 		want int
 	}{
-		"Recover":          {(*accesstest.Team).Recover, http.StatusOK},
-		"Fail":             {func(team *accesstest.Team) { team.Fail(http.StatusBadGateway) }, http.StatusBadGateway},
-		"Hang and Recover": {func(team *accesstest.Team) { team.Hang(); team.Recover() }, http.StatusOK},
-		"Close":            {(*accesstest.Team).Close, http.StatusServiceUnavailable},
+		{"Recover", team.Recover, http.StatusOK},
+		{"Fail", func() { team.Fail(http.StatusBadGateway) }, http.StatusBadGateway},
+		{"Hang and Recover", func() { team.Hang(); team.Recover() }, http.StatusOK},
+		{"Close", team.Close, http.StatusServiceUnavailable},
 	} {
-		t.Run(name, func(t *testing.T) {
-			team := newTeam(t)
+		t.Run(test.name, func(t *testing.T) {
 			team.Hang()
 			const clients = 3
-			statuses := make(chan int, clients)
+			arrived, statuses := team.Fetches()+clients, make(chan int, clients)
 			for range clients {
 				go func() { statuses <- call(team, http.MethodGet, certsPath).Code }()
 			}
-			awaitFetches(t, team, clients)
+			awaitFetches(t, team, arrived)
 			select {
 			case status := <-statuses:
 				t.Fatalf("a request that should hang got %d", status)
 			case <-time.After(10 * time.Millisecond):
 			}
-			test.next(team)
+			test.next()
 			for range clients {
 				if got := <-statuses; got != test.want {
 					t.Errorf("status is %d, want %d", got, test.want)
@@ -156,8 +149,7 @@ func TestHangUntilAnotherMode(t *testing.T) {
 	}
 }
 
-// In a bubble a request that hangs lets the clock move on: time limits are
-// tested without waiting.
+// A request that hangs in a synctest bubble lets the clock move on.
 func TestHangInABubble(t *testing.T) {
 	t.Parallel()
 	team := newTeam(t)
@@ -191,11 +183,7 @@ func TestHangInABubble(t *testing.T) {
 		defer cancel()
 		team.ServeHTTP(recorder, httptest.NewRequestWithContext(ctx, http.MethodGet, certsPath, nil))
 	})
-	// What hung in the bubble is forgotten, not woken from outside.
-	team.Recover()
-	if got := call(team, http.MethodGet, certsPath).Code; got != http.StatusOK {
-		t.Errorf("after the bubble: status is %d, want 200", got)
-	}
+	team.Recover() // wakes nothing of the bubble from outside, which would panic
 }
 
 func TestModeMistakes(t *testing.T) {

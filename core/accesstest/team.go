@@ -84,7 +84,7 @@ func (t *Team) Issuer() string {
 
 // ServeHTTP answers what a team domain serves below /cdn-cgi/access/:
 //   - certs: the document of [Team.Certs], unless a mode like [Team.Fail] is set;
-//   - get-identity: who the token in the cookie CF_Authorization speaks of. A
+//   - get-identity: the person whose token is in the cookie CF_Authorization. A
 //     token that is absent, bad, expired or a service token's is answered with
 //     400 and a JSON object whose member "err" says why;
 //   - logout: expires that cookie.
@@ -95,8 +95,8 @@ func (t *Team) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.mux.ServeHTTP(w, r)
 }
 
-// Close stops listening and cuts every connection. It waits for no request:
-// those that hang are let go. Calling it again does nothing more.
+// Close stops listening and closes every connection, without waiting for
+// requests. Calling it again does nothing more.
 //
 // A closed team still signs, and ServeHTTP still answers when it is called
 // directly: certs requests with 503, as after [Team.Fail].
