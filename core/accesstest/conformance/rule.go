@@ -193,3 +193,20 @@ func (s *suite) require(t *testing.T) {
 	})
 	s.decisions(t, table)
 }
+
+// groups tests core.Groups, which asks Access for the caller's identity.
+func (s *suite) groups(t *testing.T) {
+	s.team.SetGroups(ada, "engineering")
+	app := s.serve(t, App{Policies: []core.Policy{core.Groups("engineering")}})
+	const rule = "a caller passes who is in one of the groups, as Access knows them"
+	s.decisions(t, map[string]decision{
+		"member":        {rule, app, PathRequired, inHeader(s.team.SignUser(audience, ada)), ada, nil},
+		"no member":     {rule, app, PathRequired, inHeader(s.team.SignUser(audience, bob)), "", core.ErrForbidden},
+		"service token": {"a service token is in no group", app, PathRequired, inHeader(s.team.SignService(audience, robot)), "", core.ErrForbidden},
+	})
+	s.team.HandleIdentity(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer s.team.HandleIdentity(nil)
+	s.decisions(t, map[string]decision{
+		"Access fails": {"where Access can't be asked, the client gets 503", app, PathRequired, inHeader(s.team.SignUser(audience, eve)), "", core.ErrPolicyUnavailable},
+	})
+}

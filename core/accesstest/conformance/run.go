@@ -45,6 +45,7 @@ var sections = []struct {
 	{"nested", (*suite).nested},
 	{"policy", (*suite).policies},
 	{"require", (*suite).require},
+	{"groups", (*suite).groups},
 	{"error handler", (*suite).errorHandler},
 	{"silent error handler", (*suite).silentErrorHandler},
 	{"shown errors", (*suite).shownErrors},
