@@ -327,9 +327,14 @@ func TestEmailHeaderComesOnce(t *testing.T) {
 			t.Errorf("%s: got %d %s", lines, answer.StatusCode, body)
 		}
 	}
-	kept := fmt.Sprintf("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, X-Of-Some-Length\r\n%s: %s\r\n\r\n", core.TokenHeader, token)
-	if body, _ := io.ReadAll(send(t, address, kept)[0].Body); !strings.Contains(string(body), "Connection: Upgrade, HTTP2-Settings, X-Of-Some-Length") {
-		t.Errorf("got %s", body)
+	for lines, want := range map[string]string{
+		"Connection: Upgrade, HTTP2-Settings, X-Of-Some-Length":                "Connection: Upgrade, HTTP2-Settings, X-Of-Some-Length\r\n",
+		"Connection: X-Hop\r\nConnection: te," + core.EmailHeader + ",X-Other": "Connection: X-Hop,te,X-Other\r\n",
+	} {
+		request := fmt.Sprintf("GET / HTTP/1.1\r\nHost: x\r\n%s\r\n%s: %s\r\n\r\n", lines, core.TokenHeader, token)
+		if body, _ := io.ReadAll(send(t, address, request)[0].Body); !strings.Contains(string(body), want) {
+			t.Errorf("%s: got %s", lines, body)
+		}
 	}
 }
 

@@ -204,9 +204,14 @@ func TestEmailHeaderComesOnce(t *testing.T) {
 			t.Errorf("%s: got %d %s", lines, status, body)
 		}
 	}
-	const kept = "Connection: Upgrade, HTTP2-Settings, X-Of-Some-Length"
-	if _, body := send(t, address, fmt.Sprintf("GET / HTTP/1.1\r\nHost: x\r\n%s\r\n%s: %s\r\n\r\n", kept, core.TokenHeader, token)); !strings.Contains(body, kept) {
-		t.Errorf("got %s", body)
+	for lines, want := range map[string]string{
+		"Connection: Upgrade, HTTP2-Settings, X-Of-Some-Length":                "Connection: Upgrade, HTTP2-Settings, X-Of-Some-Length\r\n",
+		"Connection: X-Hop\r\nConnection: te," + core.EmailHeader + ",X-Other": "Connection: X-Hop,te,X-Other\r\n",
+	} {
+		request := fmt.Sprintf("GET / HTTP/1.1\r\nHost: x\r\n%s\r\n%s: %s\r\n\r\n", lines, core.TokenHeader, token)
+		if _, body := send(t, address, request); !strings.Contains(body, want) {
+			t.Errorf("%s: got %s", lines, body)
+		}
 	}
 }
 
