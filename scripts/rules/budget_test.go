@@ -17,7 +17,9 @@ var budgets = map[string]int{
 	"stdaccess":       140,
 	"ginaccess":       140,
 	"echoaccess":      140,
+	"echo5access":     140,
 	"fiberaccess":     170,
+	"fiber3access":    170,
 	"examples":        700,
 	"scripts":         2400,
 }
