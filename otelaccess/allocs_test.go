@@ -49,7 +49,7 @@ func BenchmarkCachedDecision(b *testing.B) {
 // cached.
 func cachedDecision(t testing.TB, r *rig, v *core.Verifier) func() {
 	t.Helper()
-	headers := header(r.team.SignUser(audience, "ada@example.com"))
+	headers := inHeader(r.team.SignUser(audience, "ada@example.com"))
 	admit := func() {
 		if _, err := v.Admit(context.Background(), headers, core.Rule{}); err != nil {
 			t.Fatal(err)

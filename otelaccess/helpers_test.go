@@ -3,6 +3,7 @@ package otelaccess_test
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"testing"
 
@@ -20,6 +21,7 @@ const audience = "32eafc7626e737aacf9ab6dbf6fe6f6ce3f0d5ad0b8d0a9d3b9a2d3c3a2b42
 // A rig is a Verifier of a fake team, whose metrics can be read.
 type rig struct {
 	*core.Verifier
+	hooks    core.Hooks
 	team     *accesstest.Team
 	reader   *metric.ManualReader
 	provider *metric.MeterProvider
@@ -31,7 +33,8 @@ func newRig(t testing.TB, options ...otelaccess.Option) *rig {
 	t.Cleanup(r.team.Close)
 	r.provider = metric.NewMeterProvider(metric.WithReader(r.reader))
 	options = append(options, otelaccess.WithMeterProvider(r.provider))
-	r.Verifier = newVerifier(t, r.team, otelaccess.Hooks(options...))
+	r.hooks = otelaccess.Hooks(options...)
+	r.Verifier = newVerifier(t, r.team, r.hooks)
 	return r
 }
 
@@ -62,16 +65,18 @@ func (r *rig) metrics(t testing.TB) map[string]metricdata.Metrics {
 	return found
 }
 
-// counts returns the readings of a counter by their attributes, spelled as
-// "key=value" with commas in between, sorted by key.
-func (r *rig) counts(t testing.TB, name string) map[string]int64 {
+// wantCounts compares the readings of a counter by their attributes: "key=value"
+// with commas in between, sorted by key.
+func (r *rig) wantCounts(t testing.TB, name string, want map[string]int64) {
 	t.Helper()
-	found := map[string]int64{}
+	got := map[string]int64{}
 	sum, _ := r.metrics(t)[name].Data.(metricdata.Sum[int64])
 	for _, point := range sum.DataPoints {
-		found[point.Attributes.Encoded(attribute.DefaultEncoder())] = point.Value
+		got[point.Attributes.Encoded(attribute.DefaultEncoder())] = point.Value
 	}
-	return found
+	if !maps.Equal(got, want) {
+		t.Errorf("%s: got  %v\nwant %v", name, got, want)
+	}
 }
 
-func header(token string) http.Header { return http.Header{core.TokenHeader: {token}} }
+func inHeader(token string) http.Header { return http.Header{core.TokenHeader: {token}} }
