@@ -18,6 +18,7 @@ var budgets = map[string]int{
 	"ginaccess":       140,
 	"echoaccess":      140,
 	"fiberaccess":     170,
+	"otelaccess":      200,
 	"examples":        700,
 	"scripts":         2400,
 }
