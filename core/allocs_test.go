@@ -44,3 +44,19 @@ func TestAllocations(t *testing.T) {
 		})
 	}
 }
+
+// A cached identity costs no allocation.
+func TestAllocationsOfGroups(t *testing.T) {
+	r := newIdentityRig(t, quiet)
+	ada := r.person(t, "ada@example.com")
+	policy := AllOf(Users(), Groups("security", "engineering"))
+	ctx := NewContext(t.Context(), ada)
+	allocations := testing.AllocsPerRun(1000, func() {
+		if _, err := Require(ctx, policy); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocations > 0 {
+		t.Errorf("%v allocations", allocations)
+	}
+}

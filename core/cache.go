@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/MicahParks/jwkset"
@@ -28,21 +27,22 @@ type cacheEntry struct {
 }
 
 // newCache returns a cache of that many bytes.
-func newCache(size int) (*cache, error) {
+func newCache(size int) *cache {
 	if size < 0 {
-		return nil, nil
+		return nil
 	}
-	entries, err := otter.New(&otter.Options[string, *cacheEntry]{
+	return &cache{newEntries(size, func(e *cacheEntry) uint32 { return e.weight })}
+}
+
+// newEntries returns room for entries of that many bytes in all.
+func newEntries[E any](size int, weigh func(E) uint32) *otter.Cache[string, E] {
+	return otter.Must(&otter.Options[string, E]{
 		MaximumWeight: uint64(size),
-		Weigher:       func(_ string, e *cacheEntry) uint32 { return e.weight },
+		Weigher:       func(_ string, e E) uint32 { return weigh(e) },
 		// Maintenance runs on the goroutine of the request that causes it:
 		// nothing is left to run when the verifier isn't used any more.
 		Executor: func(task func()) { task() },
 	})
-	if err != nil {
-		return nil, fmt.Errorf("cfaccess: Config.TokenCacheBytes: %w", err)
-	}
-	return &cache{entries}, nil
 }
 
 func (c *cache) get(token string) *cacheEntry {

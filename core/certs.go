@@ -7,15 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 
 	"github.com/MicahParks/jwkset"
 )
-
-// maxDocument bounds the certs document. Access's is under 10 KiB.
-const maxDocument = 1 << 20
 
 // The size of an RSA modulus in bits: smaller ones are weak (RFC 7518 section
 // 3.3), larger ones make each signature take long.
@@ -30,7 +26,17 @@ type keySet struct {
 // fetchCerts returns the keys that a team publishes at a URL. Every answer that
 // Access doesn't give is an error, which leaves the last good keys in place.
 func fetchCerts(ctx context.Context, client *http.Client, url string, last *keySet) (*keySet, error) {
-	document, err := get(ctx, client, url)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	// A cache in between would answer an unknown key id with the old document.
+	request.Header.Set("Cache-Control", "no-cache")
+	request.Close = true // one request an hour: an idle connection would only keep goroutines
+	status, _, document, err := do(client, request)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("status %d", status)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("GET %s: %w", url, err)
 	}
@@ -39,35 +45,6 @@ func fetchCerts(ctx context.Context, client *http.Client, url string, last *keyS
 		return nil, fmt.Errorf("GET %s: certs document: %w", url, err)
 	}
 	return set, nil
-}
-
-// get returns the body of a URL, which answers with 200 and no redirect.
-func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Accept", "application/json")
-	// A cache in between would answer an unknown key id with the old document.
-	request.Header.Set("Cache-Control", "no-cache")
-	request.Close = true // one request an hour: an idle connection would only keep goroutines
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("status %d", response.StatusCode)
-	}
-	// The client's own transport may have followed a redirect.
-	if answered := response.Request; answered != nil && answered.URL.String() != url {
-		return nil, fmt.Errorf("answered by %s", answered.URL.Redacted())
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
-	if err == nil && len(body) > maxDocument {
-		err = fmt.Errorf("body over %d bytes", maxDocument)
-	}
-	return body, err
 }
 
 // parseCerts returns the usable keys of a certs document, and skips the others.

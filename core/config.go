@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,7 +57,14 @@ type Config struct {
 	// heap may grow by up to twice as much. 0 means 16 MiB, negative means none.
 	// At least 64 KiB otherwise.
 	TokenCacheBytes int
-	// HTTPClient fetches the keys. It is copied; the copy follows no redirects.
+	// IdentityTTL is the age at which a person's identity is asked for again, in
+	// the background: see [Claims.Identity]. 0 means 5 minutes.
+	IdentityTTL time.Duration
+	// IdentityMaxStale is how long the last identity serves while Access can't
+	// be asked. 0 means one hour, or IdentityTTL if that is longer. If given, at
+	// least IdentityTTL.
+	IdentityMaxStale time.Duration
+	// HTTPClient fetches keys and identities. It is copied; the copy follows no redirects.
 	// Default, also for a nil Transport: a transport of its own with the proxy
 	// of the environment, TLS 1.2 or newer, and HTTP/2.
 	HTTPClient *http.Client
@@ -160,6 +166,8 @@ func (c *Config) resolveNumbers() error {
 		{"RefreshInterval", &c.RefreshInterval, time.Hour, math.MaxInt64},
 		{"MaxStale", &c.MaxStale, max(24*time.Hour, c.RefreshInterval), math.MaxInt64},
 		{"RefetchCooldown", &c.RefetchCooldown, 10 * time.Second, math.MaxInt64},
+		{"IdentityTTL", &c.IdentityTTL, 5 * time.Minute, math.MaxInt64},
+		{"IdentityMaxStale", &c.IdentityMaxStale, max(time.Hour, c.IdentityTTL), math.MaxInt64},
 		{"FetchTimeout", &c.FetchTimeout, 5 * time.Second, time.Minute},
 	} {
 		switch {
@@ -176,6 +184,9 @@ func (c *Config) resolveNumbers() error {
 	if c.MaxStale < c.RefreshInterval {
 		return fmt.Errorf("MaxStale: %v is less than RefreshInterval, %v", c.MaxStale, c.RefreshInterval)
 	}
+	if c.IdentityMaxStale < c.IdentityTTL {
+		return fmt.Errorf("IdentityMaxStale: %v is less than IdentityTTL, %v", c.IdentityMaxStale, c.IdentityTTL)
+	}
 	switch {
 	case c.TokenCacheBytes == 0:
 		c.TokenCacheBytes = 16 << 20
@@ -183,22 +194,4 @@ func (c *Config) resolveNumbers() error {
 		return fmt.Errorf("TokenCacheBytes: %d bytes is less than %d; give bytes, or a negative number for none", c.TokenCacheBytes, leastTokenCacheBytes)
 	}
 	return nil
-}
-
-// newHTTPClient returns a client that follows no redirects: one of the certs
-// endpoint is never right, and would take keys from a host that nobody named.
-func newHTTPClient(client *http.Client) *http.Client {
-	var own http.Client
-	if client != nil {
-		own = *client
-	}
-	if own.Transport == nil { // not http.DefaultTransport: any package can change that
-		own.Transport = &http.Transport{
-			Proxy:             http.ProxyFromEnvironment,
-			TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
-			ForceAttemptHTTP2: true,
-		}
-	}
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &own
 }

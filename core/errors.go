@@ -93,7 +93,12 @@ func (e *keysUnavailableError) Unwrap() []error { return []error{ErrKeysUnavaila
 // policy may have asked another Verifier.
 type policyError struct{ class, cause error }
 
-func (e *policyError) Error() string { return e.class.Error() + ": " + e.cause.Error() }
+func (e *policyError) Error() string {
+	if errors.Is(e.cause, e.class) {
+		return e.cause.Error()
+	}
+	return e.class.Error() + ": " + e.cause.Error()
+}
 
 func (e *policyError) Is(target error) bool {
 	if isClass(target) {

@@ -17,8 +17,8 @@ type Hooks struct {
 	// adapter's New and Require two. Require without claims in its context is
 	// not reported. ctx is the caller's.
 	Decided func(ctx context.Context, d Decision)
-	// Fetched is called at the end of every certs fetch, before the requests
-	// that wait for it go on. ctx is the fetch's own, not a request's.
+	// Fetched is called at the end of every certs and identity fetch, before the
+	// requests that wait for it go on. ctx is the fetch's own, not a request's.
 	Fetched func(ctx context.Context, e Fetch)
 }
 
@@ -31,20 +31,21 @@ type Decision struct {
 	Duration time.Duration // since the call
 }
 
-// Fetch reports one certs fetch.
+// Fetch reports one certs or identity fetch.
 type Fetch struct {
 	Reason   string // one of the Reason constants
-	Keys     int    // usable keys in the document; 0 if Err is set
-	Err      error  // why the fetch failed; the last good keys stay in use
+	Keys     int    // usable keys in the certs document; 0 if Err is set
+	Err      error  // why the fetch failed; the last good keys, or the last identity, stay in use
 	Duration time.Duration
 }
 
-// The reasons for a certs fetch.
+// The reasons for a fetch.
 const (
 	ReasonFirst      = "first"       // no keys were known yet
 	ReasonRefresh    = "refresh"     // the keys were older than RefreshInterval, or the last fetch failed
 	ReasonUnknownKid = "unknown kid" // a token named a key id that isn't known
 	ReasonAsked      = "asked"       // Refresh was called
+	ReasonIdentity   = "identity"    // Claims.Identity or Groups needs it; all others are certs fetches
 )
 
 // Join returns hooks that call h's and then those of each of more, in order.

@@ -165,6 +165,27 @@ func Custom(name string, values ...string) Policy {
 	}
 }
 
+// Groups allows people in one of these groups, by the group's id, name or email,
+// compared exactly. It asks Access through [Claims.Identity], and could not
+// decide where Access can't be asked: never "no groups". Groups are as of the
+// last login. Service tokens have none and are refused, so that Not(Groups(…))
+// lets them in. With no argument it refuses.
+func Groups(namesOrIDsOrEmails ...string) Policy {
+	wanted := slices.DeleteFunc(slices.Clone(namesOrIDsOrEmails), func(s string) bool { return s == "" })
+	return func(ctx context.Context, c *Claims) error {
+		identity, err := c.Identity(ctx)
+		if err != nil {
+			return err
+		}
+		for _, g := range identity.Groups {
+			if slices.Contains(wanted, g.Name) || slices.Contains(wanted, g.ID) || slices.Contains(wanted, g.Email) {
+				return nil
+			}
+		}
+		return fmt.Errorf("in none of the groups %q", wanted)
+	}
+}
+
 // listed returns an error unless value is in the list, or any value will do.
 // An empty value is in no list: it is a claim that the token doesn't have.
 func listed(what, value string, list []string, anything bool) error {

@@ -11,12 +11,13 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Where a team publishes its keys, and where a browser signs out.
-const certsPath, logoutPath = "/cdn-cgi/access/certs", "/cdn-cgi/access/logout"
+// Where a team publishes its keys, has identities, and signs browsers out.
+const certsPath, identityPath, logoutPath = "/cdn-cgi/access/certs", "/cdn-cgi/access/get-identity", "/cdn-cgi/access/logout"
 
 // A Verifier decides whether a token is good. Make one with [New] for the life
 // of the process. It is safe for concurrent use. It needs no closing: it owns
-// no goroutine but a fetch under way.
+// no goroutine but fetches under way, and for 30 seconds after the last one the
+// connections to Access.
 type Verifier struct {
 	issuer     string
 	audiences  []string
@@ -30,6 +31,8 @@ type Verifier struct {
 	keyfunc   keyfunc.Keyfunc // over keys
 	parser    *jwt.Parser
 	validator *jwt.Validator
+
+	identities *identities
 }
 
 // New returns a Verifier for the tokens that cfg describes, or an error that
@@ -52,10 +55,9 @@ func New(cfg Config) (*Verifier, error) {
 		validator: jwt.NewValidator(jwt.WithIssuer(issuer), jwt.WithAudience(cfg.Audiences...), jwt.WithExpirationRequired(),
 			jwt.WithIssuedAt(), jwt.WithLeeway(cfg.Leeway)),
 	}
-	if v.cache, err = newCache(cfg.TokenCacheBytes); err != nil {
-		return nil, err
-	}
+	v.cache = newCache(cfg.TokenCacheBytes)
 	v.keys = newKeys(cfg, issuer, v.fetched)
+	v.identities = newIdentities(cfg)
 	if v.keyfunc, err = keyfunc.New(keyfunc.Options{Storage: v.keys}); err != nil {
 		return nil, fmt.Errorf("cfaccess: %w", err)
 	}

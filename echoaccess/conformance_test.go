@@ -2,7 +2,6 @@ package echoaccess_test
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/labstack/echo/v4"
@@ -13,25 +12,33 @@ import (
 	"github.com/cfaccess/cfaccess/echoaccess"
 )
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, func(t *testing.T, site conformance.Site) string {
-		config := echoaccess.Config{
-			Rule:    site.Rule,
-			Skipper: func(c echo.Context) bool { return c.Path() == conformance.PathSkipped },
-		}
-		if site.HandlesErrors {
-			config.ErrorHandler = func(c echo.Context, err error) error {
-				if text := site.Handle(err, c.Request().Header); !site.Silent {
-					return c.String(conformance.HandledStatus, text)
-				}
+func newMiddleware(app conformance.App) echo.MiddlewareFunc {
+	config := echoaccess.Config{
+		Rule:    app.Rule,
+		Skipper: func(c echo.Context) bool { return app.Skips(c.Path()) },
+	}
+	if app.SkipPaths != nil {
+		config.Skipper = echoaccess.SkipPaths(app.SkipPaths...)
+	}
+	if app.HandlesErrors {
+		config.ErrorHandler = func(c echo.Context, err error) error {
+			text := app.Handle(err, c.Request().Header)
+			if app.Silent {
 				return nil
 			}
+			return c.String(conformance.HandledStatus, text)
 		}
-		require := echoaccess.Require(site.Policies...)
-		skip := echoaccess.New(site.Verifier, echoaccess.Config{Skipper: func(echo.Context) bool { return true }})
+	}
+	return echoaccess.New(app.Verifier, config)
+}
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, func(t *testing.T, app conformance.App) string {
+		inner, require := newMiddleware(app.Inner()), echoaccess.Require(app.Policies...)
+		innerRequire := echoaccess.Require(app.Inner().Policies...)
 
 		whoami := func(c echo.Context) error {
-			site.WhoAmI(c.Response(), c.Request(), func() (*core.Claims, bool) { return echoaccess.Claims(c) })
+			app.WhoAmI(c.Response(), c.Request(), func() (*core.Claims, bool) { return echoaccess.Claims(c) })
 			return nil
 		}
 		fail := func(echo.Context) error {
@@ -40,6 +47,7 @@ func TestConformance(t *testing.T) {
 		crash := func(echo.Context) error { panic("a handler's own") }
 
 		e := echo.New()
+		e.Debug = app.ShowsErrors
 		e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{
 			LogErrorFunc: func(_ echo.Context, err error, _ []byte) error { return err },
 		}))
@@ -47,24 +55,23 @@ func TestConformance(t *testing.T) {
 		e.GET(conformance.PathBarePanic, crash)
 		e.Any(conformance.PathRequireAlone, whoami, require)
 
-		protected := e.Group("", echoaccess.New(site.Verifier, config))
+		protected := e.Group("", newMiddleware(app))
 		protected.Any(conformance.PathWhoAmI, whoami)
 		protected.Any(conformance.PathRequired, whoami, require)
 		protected.Any(conformance.PathSkipped, whoami)
-		protected.Any(conformance.PathNested, whoami, skip)
+		protected.Any(conformance.PathNested, whoami, inner, innerRequire)
+		protected.Any(conformance.PathNestedSkipped, whoami, inner)
 		protected.GET(conformance.PathFailure, fail)
 		protected.GET(conformance.PathPanic, crash)
 		protected.GET(conformance.PathStream, func(c echo.Context) error {
-			site.Stream(c.Response(), http.NewResponseController(c.Response()).Flush)
+			app.Stream(c.Response(), http.NewResponseController(c.Response()).Flush)
 			return nil
 		})
 		protected.GET(conformance.PathUpgrade, func(c echo.Context) error {
-			site.Upgrade(c.Response(), c.Request())
+			app.Upgrade(c.Response(), c.Request())
 			return nil
 		})
 
-		server := httptest.NewServer(e)
-		t.Cleanup(server.Close)
-		return server.URL
+		return app.Serve(t, e)
 	})
 }

@@ -20,7 +20,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
-	"github.com/labstack/echo/v5"
 	"github.com/rs/zerolog"
 
 	"github.com/cfaccess/cfaccess/core"
@@ -257,24 +256,6 @@ func Example_development() {
 
 	fmt.Println(get(development, "/").Body)
 	// Output: email header "you@example.com"
-}
-
-func Example_echo5() {
-	verifier, team := newVerifier()
-	defer team.Close()
-
-	e := echo.New() // github.com/labstack/echo/v5
-	e.Use(echo.WrapMiddleware(stdaccess.New(verifier)))
-	e.GET("/", func(c *echo.Context) error {
-		claims, _ := stdaccess.Claims(c.Request())
-		return c.String(http.StatusOK, "hello "+claims.Email)
-	})
-
-	fmt.Println(get(e, "/", core.TokenHeader, team.SignUser(aud, "ada@example.com")).Body)
-	fmt.Println(get(e, "/").Code)
-	// Output:
-	// hello ada@example.com
-	// 401
 }
 
 func Example_metrics() {

@@ -2,6 +2,7 @@ package fiberaccess_test
 
 import (
 	"bufio"
+	"context"
 	"net"
 	"testing"
 
@@ -13,51 +14,70 @@ import (
 	"github.com/cfaccess/cfaccess/fiberaccess"
 )
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, func(t *testing.T, site conformance.Site) string {
-		config := fiberaccess.Config{
-			Rule: site.Rule,
-			Next: func(c *fiber.Ctx) bool { return c.Path() == conformance.PathSkipped },
-		}
-		if site.HandlesErrors {
-			config.ErrorHandler = func(c *fiber.Ctx, err error) error {
-				if text := site.Handle(err, c.GetReqHeaders()); !site.Silent {
-					return c.Status(conformance.HandledStatus).SendString(text)
-				}
+func newMiddleware(app conformance.App) fiber.Handler {
+	config := fiberaccess.Config{
+		Rule: app.Rule,
+		Next: func(c *fiber.Ctx) bool { return app.Skips(c.Path()) },
+	}
+	if app.SkipPaths != nil {
+		config.Next = fiberaccess.SkipPaths(app.SkipPaths...)
+	}
+	switch {
+	case app.HandlesErrors:
+		config.ErrorHandler = func(c *fiber.Ctx, err error) error {
+			text := app.Handle(err, c.GetReqHeaders())
+			if app.Silent {
 				return nil
 			}
+			return c.Status(conformance.HandledStatus).SendString(text)
 		}
-		protect, require := fiberaccess.New(site.Verifier, config), fiberaccess.Require(site.Policies...)
-		skip := fiberaccess.New(site.Verifier, fiberaccess.Config{Next: func(*fiber.Ctx) bool { return true }})
+	case app.ShowsErrors:
+		config.ErrorHandler = func(_ *fiber.Ctx, err error) error { return err } // for fiber's own
+	}
+	return fiberaccess.New(app.Verifier, config)
+}
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, func(t *testing.T, app conformance.App) string {
+		if app.HTTP2 {
+			return "" // fasthttp has none
+		}
+		protect, require := newMiddleware(app), fiberaccess.Require(app.Policies...)
+		inner, innerRequire := newMiddleware(app.Inner()), fiberaccess.Require(app.Inner().Policies...)
 
 		whoami := func(c *fiber.Ctx) error {
-			claims := func() (*core.Claims, bool) { return fiberaccess.Claims(c) }
-			return c.Send(site.Report(c.UserContext(), claims, c.GetReqHeaders(), c.Body()))
+			return c.Send(app.Report(conformance.View{
+				Claims:   func() (*core.Claims, bool) { return fiberaccess.Claims(c) },
+				Contexts: []context.Context{c.UserContext(), c.Context()},
+				Header:   c.GetReqHeaders(),
+				Body:     c.Body(),
+			}))
 		}
 		fail := func(*fiber.Ctx) error {
 			return fiber.NewError(conformance.FailureStatus, conformance.FailureMessage)
 		}
 		crash := func(*fiber.Ctx) error { panic("a handler's own") }
 
-		app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
-		app.Use(recover.New())
-		app.All(conformance.PathWhoAmI, protect, whoami)
-		app.All(conformance.PathRequired, protect, require, whoami)
-		app.All(conformance.PathRequireAlone, require, whoami)
-		app.All(conformance.PathSkipped, protect, whoami)
-		app.All(conformance.PathNested, protect, skip, whoami)
-		app.Get(conformance.PathFailure, protect, fail)
-		app.Get(conformance.PathBareFailure, fail)
-		app.Get(conformance.PathPanic, protect, crash)
-		app.Get(conformance.PathBarePanic, crash)
-		app.Get(conformance.PathStream, protect, func(c *fiber.Ctx) error {
-			c.Context().SetBodyStreamWriter(func(w *bufio.Writer) { site.Stream(w, w.Flush) })
+		f := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
+		f.Use(recover.New())
+		f.All(conformance.PathWhoAmI, protect, whoami)
+		f.All(conformance.PathRequired, protect, require, whoami)
+		f.All(conformance.PathRequireAlone, require, whoami)
+		f.All(conformance.PathSkipped, protect, whoami)
+		f.All(conformance.PathNested, protect, inner, innerRequire, whoami)
+		f.All(conformance.PathNestedSkipped, protect, inner, whoami)
+		f.Get(conformance.PathFailure, protect, fail)
+		f.Get(conformance.PathBareFailure, fail)
+		f.Get(conformance.PathPanic, protect, crash)
+		f.Get(conformance.PathBarePanic, crash)
+		f.Get(conformance.PathStream, protect, func(c *fiber.Ctx) error {
+			c.Context().SetBodyStreamWriter(func(w *bufio.Writer) { app.Stream(w, w.Flush) })
 			return nil
 		})
-		app.Get(conformance.PathUpgrade, protect, func(c *fiber.Ctx) error {
+		f.Get(conformance.PathUpgrade, protect, func(c *fiber.Ctx) error {
 			c.Set(fiber.HeaderConnection, "Upgrade")
 			c.Set(fiber.HeaderUpgrade, "websocket")
-			c.Context().Hijack(func(conn net.Conn) { site.Converse(conn) })
+			c.Context().Hijack(func(conn net.Conn) { app.Converse(conn) })
 			return c.SendStatus(fiber.StatusSwitchingProtocols)
 		})
 
@@ -65,8 +85,8 @@ func TestConformance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { _ = app.Listener(listener) }() // ends with the listener
-		t.Cleanup(func() { _ = app.Shutdown() })
+		go func() { _ = f.Listener(listener) }() // ends with the listener
+		t.Cleanup(func() { _ = f.Shutdown() })
 		return "http://" + listener.Addr().String()
 	})
 }

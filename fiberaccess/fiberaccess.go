@@ -10,6 +10,7 @@
 package fiberaccess
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -50,10 +51,11 @@ func New(v *core.Verifier, config ...Config) fiber.Handler {
 		cfg = config[0]
 	}
 	return func(c *fiber.Ctx) error {
-		if c.App().Config().DisableHeaderNormalizing {
-			return fiber.ErrInternalServerError // headers in another spelling would go unseen
+		header := &c.Request().Header
+		if len(header.Host()) > 0 && len(header.Peek("host")) == 0 { // a token in another spelling would go unseen
+			return fiber.NewError(fiber.StatusInternalServerError, "fiberaccess needs header names normalized: unset DisableHeaderNormalizing")
 		}
-		if c.Request().IsBodyStream() && c.Request().Header.ContentLength() < 0 {
+		if c.Request().IsBodyStream() && header.ContentLength() < 0 {
 			return fiber.ErrLengthRequired // a forged email header could come in a trailer
 		}
 		if cfg.ErrorHandler != nil {
@@ -117,17 +119,13 @@ func forward(c *fiber.Ctx, claims *core.Claims) {
 	if caller, ok := Claims(c); ok {
 		email = caller.Email
 	}
-	header := &c.Request().Header
-	sent, others := 0, 0
+	header, sent := &c.Request().Header, 0
 	for _, name := range header.PeekKeys() {
-		if string(name) == core.EmailHeader {
+		if string(name) == core.EmailHeader || core.IsEmailHeader(utils.UnsafeString(name)) {
 			sent++
-		} else if core.IsEmailHeader(utils.UnsafeString(name)) {
-			others++
 		}
 	}
-	isRight := sent == 0 && email == "" || sent == 1 && email != "" && string(header.Peek(core.EmailHeader)) == email
-	if !isRight || others > 0 {
+	if isRight := sent == 0 && email == "" || sent == 1 && email != "" && string(header.Peek(core.EmailHeader)) == email; !isRight {
 		for _, name := range header.PeekKeys() {
 			if name := utils.UnsafeString(name); core.IsEmailHeader(name) {
 				header.Del(name)
@@ -137,10 +135,16 @@ func forward(c *fiber.Ctx, claims *core.Claims) {
 			header.Set(core.EmailHeader, email)
 		}
 	}
-	if connection := c.Get(fiber.HeaderConnection); len(connection) >= len(core.EmailHeader) {
-		// A reverse proxy drops what it names.
-		options := slices.DeleteFunc(strings.Split(connection, ","), core.IsEmailHeader)
-		header.Set(fiber.HeaderConnection, strings.Join(options, ","))
+	if header.ConnectionClose() {
+		header.ResetConnectionClose() // deletes other lines, which PeekAll doesn't return
+		header.SetConnectionClose()
+	}
+	for _, field := range []string{fiber.HeaderConnection, fiber.HeaderTrailer} { // a reverse proxy drops what these name
+		if lines := header.PeekAll(field); slices.ContainsFunc(lines, func(line []byte) bool { return len(line) >= len(core.EmailHeader) }) {
+			names := strings.Split(string(bytes.Join(lines, []byte(","))), ",")
+			header.Del(field)
+			header.Set(field, strings.Join(slices.DeleteFunc(names, core.IsEmailHeader), ","))
+		}
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -14,25 +13,31 @@ import (
 	"github.com/cfaccess/cfaccess/ginaccess"
 )
 
-func TestConformance(t *testing.T) {
-	gin.SetMode(gin.TestMode)
-	conformance.Run(t, func(t *testing.T, site conformance.Site) string {
-		config := ginaccess.Config{
-			Rule:    site.Rule,
-			Skipper: func(c *gin.Context) bool { return c.Request.URL.Path == conformance.PathSkipped },
-		}
-		if site.HandlesErrors {
-			config.ErrorHandler = func(c *gin.Context, err error) {
-				if text := site.Handle(err, c.Request.Header); !site.Silent {
-					c.String(conformance.HandledStatus, text)
-				}
+func newMiddleware(app conformance.App) gin.HandlerFunc {
+	config := ginaccess.Config{
+		Rule:    app.Rule,
+		Skipper: func(c *gin.Context) bool { return app.Skips(c.Request.URL.Path) },
+	}
+	if app.SkipPaths != nil {
+		config.Skipper = ginaccess.SkipPaths(app.SkipPaths...)
+	}
+	if app.HandlesErrors {
+		config.ErrorHandler = func(c *gin.Context, err error) {
+			if text := app.Handle(err, c.Request.Header); !app.Silent {
+				c.String(conformance.HandledStatus, text)
 			}
 		}
-		require := ginaccess.Require(site.Policies...)
-		skip := ginaccess.New(site.Verifier, ginaccess.Config{Skipper: func(*gin.Context) bool { return true }})
+	}
+	return ginaccess.New(app.Verifier, config)
+}
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, func(t *testing.T, app conformance.App) string {
+		inner, require := newMiddleware(app.Inner()), ginaccess.Require(app.Policies...)
+		innerRequire := ginaccess.Require(app.Inner().Policies...)
 
 		whoami := func(c *gin.Context) {
-			site.WhoAmI(c.Writer, c.Request, func() (*core.Claims, bool) { return ginaccess.Claims(c) })
+			app.WhoAmI(c.Writer, c.Request, func() (*core.Claims, bool) { return ginaccess.Claims(c) }, c)
 		}
 		fail := func(c *gin.Context) {
 			_ = c.AbortWithError(conformance.FailureStatus, errors.New(conformance.FailureMessage))
@@ -44,24 +49,26 @@ func TestConformance(t *testing.T) {
 		router.Use(gin.CustomRecoveryWithWriter(io.Discard, func(c *gin.Context, _ any) {
 			c.AbortWithStatus(http.StatusInternalServerError)
 		}))
+		if app.ShowsErrors {
+			router.Use(gin.ErrorLogger())
+		}
 		router.GET(conformance.PathBareFailure, fail)
 		router.GET(conformance.PathBarePanic, crash)
 		router.Any(conformance.PathRequireAlone, require, whoami)
 
-		protected := router.Group("/", ginaccess.New(site.Verifier, config))
+		protected := router.Group("/", newMiddleware(app))
 		protected.Any(conformance.PathWhoAmI, whoami)
 		protected.Any(conformance.PathRequired, require, whoami)
 		protected.Any(conformance.PathSkipped, whoami)
-		protected.Any(conformance.PathNested, skip, whoami)
+		protected.Any(conformance.PathNested, inner, innerRequire, whoami)
+		protected.Any(conformance.PathNestedSkipped, inner, whoami)
 		protected.GET(conformance.PathFailure, fail)
 		protected.GET(conformance.PathPanic, crash)
 		protected.GET(conformance.PathStream, func(c *gin.Context) {
-			site.Stream(c.Writer, http.NewResponseController(c.Writer).Flush)
+			app.Stream(c.Writer, http.NewResponseController(c.Writer).Flush)
 		})
-		protected.GET(conformance.PathUpgrade, func(c *gin.Context) { site.Upgrade(c.Writer, c.Request) })
+		protected.GET(conformance.PathUpgrade, func(c *gin.Context) { app.Upgrade(c.Writer, c.Request) })
 
-		server := httptest.NewServer(router)
-		t.Cleanup(server.Close)
-		return server.URL
+		return app.Serve(t, router)
 	})
 }

@@ -8,48 +8,27 @@ import (
 	"net/http"
 )
 
-// A certsDocument is what the certs endpoint serves. Its members have the names
-// and the order that Access gives them.
-type certsDocument struct {
-	Keys        []publishedKey         `json:"keys"`
-	PublicCert  publishedCertificate   `json:"public_cert"`
-	PublicCerts []publishedCertificate `json:"public_certs"`
-}
-
-// A publishedKey is a JSON Web Key, RFC 7517.
-type publishedKey struct {
-	ID        string `json:"kid"`
-	Type      string `json:"kty"`
-	Algorithm string `json:"alg"`
-	Use       string `json:"use"`
-	Exponent  string `json:"e"`
-	Modulus   string `json:"n"`
-}
-
-type publishedCertificate struct {
-	ID          string `json:"kid"`
-	Certificate string `json:"cert"`
-}
-
 // Certs returns the certs document as it is published now, whatever the mode of
 // the endpoint, and counts no fetch. The previous key comes before the current
 // one; their order means nothing. The caller may change the bytes.
 func (t *Team) Certs() []byte {
-	var document certsDocument
+	var keys, certificates []map[string]string
 	for _, k := range t.published() {
-		public := k.private.PublicKey
-		document.Keys = append(document.Keys, publishedKey{
-			ID:        k.id,
-			Type:      "RSA",
-			Algorithm: "RS256",
-			Use:       "sig",
-			Exponent:  encode(big.NewInt(int64(public.E)).Bytes()),
-			Modulus:   encode(public.N.Bytes()),
+		keys = append(keys, map[string]string{ // RFC 7517
+			"kid": k.id,
+			"kty": "RSA",
+			"alg": "RS256",
+			"use": "sig",
+			"e":   encode(big.NewInt(int64(k.private.E)).Bytes()),
+			"n":   encode(k.private.N.Bytes()),
 		})
-		document.PublicCert = publishedCertificate{ID: k.id, Certificate: string(k.certificate)}
-		document.PublicCerts = append(document.PublicCerts, document.PublicCert)
+		certificates = append(certificates, map[string]string{"kid": k.id, "cert": string(k.certificate)})
 	}
-	return marshal("certs document", document)
+	return marshal("certs document", map[string]any{
+		"keys":         keys,
+		"public_cert":  certificates[len(certificates)-1],
+		"public_certs": certificates,
+	})
 }
 
 func (t *Team) servePublished(w http.ResponseWriter, _ *http.Request) {
@@ -63,7 +42,8 @@ func respond(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body)
 }
 
-// marshal panics if value has no JSON form: only what a test passed in can.
+// marshal panics if value has no JSON form, which only a test's own value can
+// lack.
 func marshal(what string, value any) []byte {
 	body, err := json.Marshal(value)
 	if err != nil {
@@ -72,7 +52,7 @@ func marshal(what string, value any) []byte {
 	return body
 }
 
-// encode is base64url without padding, as RFC 7515 has it.
+// encode returns data as base64url without padding, as RFC 7515 has it.
 func encode(data []byte) string {
 	return base64.RawURLEncoding.EncodeToString(data)
 }

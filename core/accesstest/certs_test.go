@@ -13,45 +13,37 @@ import (
 	"testing"
 )
 
-// The member names, exactly: what reads Access's document must find the same.
-func TestCertsMembers(t *testing.T) {
+// The document has the names of Access's document, and no others.
+func TestCertsNames(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
-	var whole map[string]json.RawMessage
-	if err := json.Unmarshal(team.Certs(), &whole); err != nil {
+	var got struct {
+		Keys        []map[string]string `json:"keys"`
+		PublicCert  map[string]string   `json:"public_cert"`
+		PublicCerts []map[string]string `json:"public_certs"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(sharedTeam().Certs()))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&got); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := names(whole), []string{"keys", "public_cert", "public_certs"}; !slices.Equal(got, want) {
-		t.Fatalf("members are %q, want %q", got, want)
+	if len(got.Keys) != 2 || len(got.PublicCerts) != 2 {
+		t.Errorf("%d keys and %d certificates, want 2 of each", len(got.Keys), len(got.PublicCerts))
 	}
-	for name, test := range map[string]struct {
-		list  json.RawMessage
-		count int
-		want  []string
-	}{
-		"keys":         {whole["keys"], 2, []string{"alg", "e", "kid", "kty", "n", "use"}},
-		"public_cert":  {slices.Concat([]byte("["), whole["public_cert"], []byte("]")), 1, []string{"cert", "kid"}},
-		"public_certs": {whole["public_certs"], 2, []string{"cert", "kid"}},
-	} {
-		var elements []map[string]string
-		if err := json.Unmarshal(test.list, &elements); err != nil {
-			t.Fatalf("%s: %v", name, err)
+	for _, key := range got.Keys {
+		if got, want := names(key), []string{"alg", "e", "kid", "kty", "n", "use"}; !slices.Equal(got, want) {
+			t.Errorf("the names of a key are %q, want %q", got, want)
 		}
-		if len(elements) != test.count {
-			t.Errorf("%s has %d elements, want %d", name, len(elements), test.count)
-		}
-		for _, element := range elements {
-			if got := names(element); !slices.Equal(got, test.want) {
-				t.Errorf("%s: members are %q, want %q", name, got, test.want)
-			}
+	}
+	for _, certificate := range append(got.PublicCerts, got.PublicCert) {
+		if got, want := names(certificate), []string{"cert", "kid"}; !slices.Equal(got, want) {
+			t.Errorf("the names of a certificate are %q, want %q", got, want)
 		}
 	}
 }
 
 func TestCertsKeys(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
-	published := parseDocument(t, team.Certs())
+	published := parseDocument(t, sharedTeam().Certs())
 	for i, key := range published.Keys {
 		if key.Kty != "RSA" || key.Alg != "RS256" || key.Use != "sig" || key.E != "AQAB" {
 			t.Errorf("key %d is %+v", i, key)
@@ -70,39 +62,18 @@ func TestCertsKeys(t *testing.T) {
 		if sum := sha256.Sum256(encoded); key.Kid != hex.EncodeToString(sum[:]) {
 			t.Errorf("key %d: kid %s isn't the SHA-256 of the key", i, key.Kid)
 		}
-		if cert := published.PublicCerts[i]; cert.Kid != key.Kid {
-			t.Errorf("certificate %d is of key %s, want %s", i, cert.Kid, key.Kid)
-		}
-	}
-	if got := published.Keys[1].Kid; got != team.KeyID() {
-		t.Errorf("the last key is %s, want the current one, %s", got, team.KeyID())
-	}
-	if published.Keys[0].N == published.Keys[1].N {
-		t.Error("both keys are the same")
-	}
-	if published.PublicCert != published.PublicCerts[1] {
-		t.Error("public_cert isn't that of the current key")
-	}
-}
 
-func TestCertsCertificates(t *testing.T) {
-	t.Parallel()
-	published := parseDocument(t, newTeam(t).Certs())
-	for i, cert := range published.PublicCerts {
-		block, rest := pem.Decode([]byte(cert.Cert))
-		if block == nil || block.Type != "CERTIFICATE" || len(rest) != 0 {
-			t.Fatalf("certificate %d isn't one block of PEM", i)
+		certificate := published.PublicCerts[i]
+		block, rest := pem.Decode([]byte(certificate.Cert))
+		if certificate.Kid != key.Kid || block == nil || block.Type != "CERTIFICATE" || len(rest) != 0 {
+			t.Fatalf("certificate %d is %+v", i, certificate)
 		}
 		parsed, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
 			t.Fatalf("certificate %d: %v", i, err)
 		}
-		public, err := published.key(cert.Kid)
-		if err != nil {
-			t.Fatal(err)
-		}
 		if !public.Equal(parsed.PublicKey.(*rsa.PublicKey)) {
-			t.Errorf("certificate %d has another key than its kid", i)
+			t.Errorf("certificate %d has another key", i)
 		}
 		if err := parsed.CheckSignature(parsed.SignatureAlgorithm, parsed.RawTBSCertificate, parsed.Signature); err != nil {
 			t.Errorf("certificate %d isn't self-signed: %v", i, err)
@@ -111,8 +82,15 @@ func TestCertsCertificates(t *testing.T) {
 			t.Errorf("certificate %d is of %q, want %q", i, parsed.Subject.CommonName, want)
 		}
 	}
+	if got := published.Keys[1].Kid; got != sharedTeam().KeyID() || got == published.Keys[0].Kid {
+		t.Errorf("the last key is %s, want the current one, %s", got, sharedTeam().KeyID())
+	}
+	if published.PublicCert != published.PublicCerts[1] {
+		t.Error("public_cert isn't that of the current key")
+	}
 }
 
+// The certs endpoint serves what Certs returns; only the former counts.
 func TestCertsEndpoint(t *testing.T) {
 	t.Parallel()
 	team := newTeam(t)
@@ -121,66 +99,50 @@ func TestCertsEndpoint(t *testing.T) {
 		t.Errorf("over a socket: status %d, error %v, body %s", status, err, body)
 	}
 	response := call(team, http.MethodGet, certsPath)
-	if got, want := response.Header().Get("Content-Type"), "application/json"; got != want {
-		t.Errorf("Content-Type is %q, want %q", got, want)
-	}
-	if !bytes.Equal(response.Body.Bytes(), team.Certs()) {
-		t.Errorf("body is %s", response.Body)
+	if got := response.Header().Get("Content-Type"); got != "application/json" || !bytes.Equal(response.Body.Bytes(), team.Certs()) {
+		t.Errorf("Content-Type %q, body %s", got, response.Body)
 	}
 	if got := team.Fetches(); got != 2 {
-		t.Errorf("fetches are %d, want 2: Certs counts for nothing", got)
+		t.Errorf("fetches are %d, want 2", got)
 	}
 }
 
+// A token of a key that was current verifies until that key is withdrawn.
 func TestRotateAndWithdraw(t *testing.T) {
 	t.Parallel()
 	team := newTeam(t)
-	expect := func(step string, want ...string) {
-		t.Helper()
-		if got := parseDocument(t, team.Certs()).kids(); !slices.Equal(got, want) {
-			t.Errorf("%s: kids are %q, want %q", step, got, want)
-		}
-		if got := team.KeyID(); got != want[len(want)-1] {
-			t.Errorf("%s: current kid is %s, want %s", step, got, want[len(want)-1])
-		}
-	}
+	token := parse(t, team.SignUser(aud, email))
 	kids := parseDocument(t, team.Certs()).kids()
-	first, second := kids[0], kids[1]
-	expect("at first", first, second)
-
-	team.Rotate()
-	third := team.KeyID()
-	if third == first || third == second {
-		t.Fatal("Rotate made no new key")
-	}
-	expect("rotated", second, third)
-
-	team.Withdraw()
-	expect("withdrawn", third)
-	team.Withdraw()
-	expect("withdrawn twice", third)
-
-	team.Rotate()
-	expect("rotated after a withdrawal", third, team.KeyID())
-}
-
-// A session begun before a rotation goes on until its key is withdrawn.
-func TestTokensOfRotatedKeys(t *testing.T) {
-	t.Parallel()
-	team := newTeam(t)
-	old := parse(t, team.SignUser(aud, email))
-	verifies := func(step string, want bool) {
-		t.Helper()
-		if err := old.verify(parseDocument(t, team.Certs())); (err == nil) != want {
-			t.Errorf("%s: the old token verifies: %t, want %t (%v)", step, err == nil, want, err)
+	for _, step := range []struct {
+		name     string
+		do       func()
+		keeps    int // of the kids before, so many of the last
+		adds     bool
+		verifies bool
+	}{
+		{"at first", func() {}, 2, false, true},
+		{"rotated", team.Rotate, 1, true, true},
+		{"withdrawn", team.Withdraw, 1, false, false},
+		{"withdrawn twice", team.Withdraw, 1, false, false},
+		{"rotated again", team.Rotate, 1, true, false},
+	} {
+		step.do()
+		want := kids[len(kids)-step.keeps:]
+		if step.adds {
+			if slices.Contains(kids, team.KeyID()) {
+				t.Fatalf("%s: no new key", step.name)
+			}
+			want = append(slices.Clone(want), team.KeyID())
+		}
+		published := parseDocument(t, team.Certs())
+		if kids = published.kids(); !slices.Equal(kids, want) || kids[len(kids)-1] != team.KeyID() {
+			t.Errorf("%s: kids are %q, want %q; the current one is %s", step.name, kids, want, team.KeyID())
+		}
+		if err := token.verify(published); (err == nil) != step.verifies {
+			t.Errorf("%s: the old token: %v, want it to verify: %v", step.name, err, step.verifies)
+		}
+		if err := parse(t, team.SignUser(aud, email)).verify(published); err != nil {
+			t.Errorf("%s: a new token: %v", step.name, err)
 		}
 	}
-	verifies("at first", true)
-	team.Rotate()
-	verifies("rotated", true)
-	if err := parse(t, team.SignUser(aud, email)).verify(parseDocument(t, team.Certs())); err != nil {
-		t.Errorf("rotated: a new token: %v", err)
-	}
-	team.Withdraw()
-	verifies("withdrawn", false)
 }

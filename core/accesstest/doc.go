@@ -1,6 +1,6 @@
 // Package accesstest is a fake Cloudflare Access team on loopback, in the
 // manner of net/http/httptest. With it a test sends its handler the tokens that
-// Access would send, and those that Access never would.
+// Access sends, and those that a handler must refuse.
 //
 //	team := accesstest.NewTeam("acme")
 //	defer team.Close()
@@ -9,23 +9,23 @@
 //	request.Header.Set("Cf-Access-Jwt-Assertion", team.SignUser(aud, "ada@example.com"))
 //
 // [Team.SignUser] and [Team.SignService] make the tokens of a person and of a
-// service token, with the members that Access gives them. An [Option] changes
-// any claim or header field, or the signature, for the tests in which a token
-// has to be refused:
+// service token, with the claims that Access gives them. An [Option] changes any
+// claim or header field, or the signature, for the tests of tokens that must be
+// refused:
 //
 //	team.SignUser(aud, "ada@example.com", accesstest.WithExpiry(time.Now().Add(-time.Hour)))
 //	team.SignUser(aud, "ada@example.com", accesstest.SignedByStranger())
 //
 // The team publishes its keys as Access does. [Team.Rotate] and [Team.Withdraw]
 // change them. [Team.Fail], [Team.Hang], [Team.Serve] and [Team.Handle] make the
-// certs endpoint misbehave until [Team.Recover], and [Team.Fetches] tells how
-// often it was asked.
+// certs endpoint fail until [Team.Recover], and [Team.Fetches] counts its
+// requests.
 //
 // Tokens are dated by [time.Now], so they follow the clock of testing/synctest.
 // Make the team outside of the bubble, and inside call [Team.ServeHTTP], from an
-// [net/http.RoundTripper] say: a request over a socket keeps a bubble's clock
-// from moving.
+// [net/http.RoundTripper] for example: a request over a socket stops the clock of
+// a bubble.
 //
-// The package uses the standard library alone. It shares no code with the
+// The package uses only the standard library. It shares no code with the
 // verifier, so that a mistake in one can't hide in the other.
 package accesstest

@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cfaccess/cfaccess/core/accesstest"
@@ -30,12 +31,16 @@ const (
 	logoutPath   = "/cdn-cgi/access/logout"
 )
 
+// newTeam returns a team of the test's own. Its keys take a while.
 func newTeam(t *testing.T) *accesstest.Team {
 	t.Helper()
 	team := accesstest.NewTeam("acme")
 	t.Cleanup(team.Close)
 	return team
 }
+
+// sharedTeam returns the team of the tests that change nothing about it.
+var sharedTeam = sync.OnceValue(func() *accesstest.Team { return accesstest.NewTeam("acme") })
 
 // call is a request without a socket.
 func call(handler http.Handler, method, path string, cookies ...*http.Cookie) *httptest.ResponseRecorder {
@@ -48,16 +53,13 @@ func call(handler http.Handler, method, path string, cookies ...*http.Cookie) *h
 	return recorder
 }
 
-// get fetches the certs over a socket of its own, so that no idle connection of
-// one test is left to another.
+// get fetches the certs over a connection of its own.
 func get(team *accesstest.Team) (status int, body []byte, err error) {
-	request, err := http.NewRequest(http.MethodGet, team.URL+certsPath, nil)
-	if err != nil {
-		return 0, nil, err
+	client := http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	request.Close = true
-	transport := &http.Transport{}
-	response, err := transport.RoundTrip(request)
+	response, err := client.Get(team.URL + certsPath)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -66,7 +68,7 @@ func get(team *accesstest.Team) (status int, body []byte, err error) {
 	return response.StatusCode, body, err
 }
 
-// A document is the certs document, spelled out once more.
+// A document is the certs document as its readers see it.
 type document struct {
 	Keys []struct {
 		Kid string `json:"kid"`
@@ -110,12 +112,9 @@ func (d document) key(kid string) (*rsa.PublicKey, error) {
 		if key.Kid != kid {
 			continue
 		}
-		n, err := base64.RawURLEncoding.DecodeString(key.N)
-		if err != nil {
-			return nil, err
-		}
-		e, err := base64.RawURLEncoding.DecodeString(key.E)
-		if err != nil {
+		n, errN := base64.RawURLEncoding.DecodeString(key.N)
+		e, errE := base64.RawURLEncoding.DecodeString(key.E)
+		if err := errors.Join(errN, errE); err != nil {
 			return nil, err
 		}
 		return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())}, nil
@@ -135,40 +134,28 @@ func parse(t *testing.T, token string) parsedToken {
 	if len(parts) != 3 {
 		t.Fatalf("token has %d parts, want 3: %s", len(parts), token)
 	}
-	signature, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
-	if err != nil {
-		t.Fatalf("signature: %v", err)
+	var decoded [3][]byte
+	for i, part := range parts {
+		var err error
+		if decoded[i], err = base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
+			t.Fatalf("part %d of %s: %v", i, token, err)
+		}
 	}
-	return parsedToken{
-		header:    parsePart(t, parts[0]),
-		claims:    parsePart(t, parts[1]),
-		input:     []byte(parts[0] + "." + parts[1]),
-		signature: signature,
+	parsed := parsedToken{input: []byte(parts[0] + "." + parts[1]), signature: decoded[2]}
+	for i, members := range []*map[string]any{&parsed.header, &parsed.claims} {
+		decoder := json.NewDecoder(bytes.NewReader(decoded[i]))
+		decoder.UseNumber()
+		if err := decoder.Decode(members); err != nil {
+			t.Fatalf("part %d of %s: %v", i, token, err)
+		}
 	}
-}
-
-func parsePart(t *testing.T, part string) map[string]any {
-	t.Helper()
-	data, err := base64.RawURLEncoding.Strict().DecodeString(part)
-	if err != nil {
-		t.Fatalf("part of a token: %v", err)
-	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	var members map[string]any
-	if err := decoder.Decode(&members); err != nil {
-		t.Fatalf("part of a token: %v", err)
-	}
-	return members
+	return parsed
 }
 
 // verify checks an RS256 signature with the key that the document publishes
 // under the token's kid.
 func (p parsedToken) verify(published document) error {
-	kid, ok := p.header["kid"].(string)
-	if !ok {
-		return errors.New("no kid")
-	}
+	kid, _ := p.header["kid"].(string)
 	key, err := published.key(kid)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func identify(t *testing.T, team *accesstest.Team, token string) (status int, me
 
 func TestIdentity(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	token := team.SignUser(aud, email, accesstest.WithClaim("country", "DE"))
 	status, got := identify(t, team, token)
 	if status != http.StatusOK {
@@ -70,7 +70,7 @@ func TestIdentity(t *testing.T) {
 
 func TestIdentityCustom(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	want := map[string]any{"department": "engines"}
 	_, got := identify(t, team, team.SignUser(aud, email, accesstest.WithClaim("custom", want)))
 	if !reflect.DeepEqual(got["custom"], want) {
@@ -103,9 +103,57 @@ func TestSetGroups(t *testing.T) {
 	expect("taken away", email)
 }
 
+func TestSetIdentity(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	token := team.SignUser(aud, email)
+	team.SetGroups(email, "engineering")
+	team.SetIdentity(strings.ToUpper(email), map[string]any{"name": "Ada", "is_warp": true, "idp": nil})
+	_, got := identify(t, team, token)
+	for name, want := range map[string]any{
+		"name": "Ada", "is_warp": true, "idp": nil, "groups": []any{"engineering"}, "email": email,
+	} {
+		if value, ok := got[name]; !ok || !reflect.DeepEqual(value, want) {
+			t.Errorf("%s is %v, want %v", name, value, want)
+		}
+	}
+	team.SetIdentity(email, map[string]any{"email": "eve@example.com", "groups": []any{map[string]string{"id": "1", "name": "ops"}, "dev"}})
+	_, got = identify(t, team, token)
+	if groups := []any{map[string]any{"id": "1", "name": "ops"}, "dev"}; got["email"] != "eve@example.com" || !reflect.DeepEqual(got["groups"], groups) || got["name"] != "Ada" {
+		t.Errorf("got %v", got)
+	}
+	if _, other := identify(t, team, team.SignUser(aud, "bob@example.com")); other["name"] != "bob" {
+		t.Errorf("another person has %v", other)
+	}
+	if panicOf(func() { team.SetIdentity(email, map[string]any{"name": func() {}}) }) == nil {
+		t.Error("a value without a JSON form: no panic")
+	}
+}
+
+func TestHandleIdentity(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	cookie := &http.Cookie{Name: "CF_Authorization", Value: team.SignUser(aud, email)}
+	team.HandleIdentity(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "30")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	if got := call(team, http.MethodGet, identityPath, cookie); got.Code != http.StatusTooManyRequests || got.Header().Get("Retry-After") != "30" {
+		t.Errorf("got %d, %v", got.Code, got.Header())
+	}
+	team.HandleIdentity(nil)
+	if got := call(team, http.MethodGet, identityPath, cookie); got.Code != http.StatusOK {
+		t.Errorf("after nil: got %d", got.Code)
+	}
+	call(team, http.MethodGet, identityPath)
+	if got := team.IdentityFetches(); got != 3 {
+		t.Errorf("IdentityFetches is %d, want 3", got)
+	}
+}
+
 func TestIdentityRefusals(t *testing.T) {
 	t.Parallel()
-	team, other := newTeam(t), accesstest.NewTeam("umbrella")
+	team, other := sharedTeam(), accesstest.NewTeam("umbrella")
 	defer other.Close()
 	good := team.SignUser(aud, email)
 	sign := func(options ...accesstest.Option) string { return team.SignUser(aud, email, options...) }
@@ -166,7 +214,7 @@ func TestIdentityFollowsTheKeys(t *testing.T) {
 
 func TestIdentityExpires(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	synctest.Test(t, func(t *testing.T) {
 		token := team.SignUser(aud, email)
 		for _, step := range []struct {
@@ -187,7 +235,7 @@ func TestIdentityExpires(t *testing.T) {
 
 func TestLogout(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	response := call(team, http.MethodGet, logoutPath)
 	if response.Code != http.StatusOK || response.Body.String() != "You are signed out.\n" {
 		t.Errorf("status %d, body %q", response.Code, response.Body)

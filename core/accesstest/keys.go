@@ -13,9 +13,6 @@ import (
 	"time"
 )
 
-// keyBits is the size of Access's keys.
-const keyBits = 2048
-
 // A key signs tokens. It never changes.
 type key struct {
 	id          string // 64 lower-case hex digits
@@ -24,26 +21,17 @@ type key struct {
 	certificate []byte // PEM, self-signed
 }
 
-// newKey generates a key of the team domain host.
+// newKey generates a key of the team domain host, of the size of Access's keys.
 func newKey(host string) *key {
-	private, err := rsa.GenerateKey(rand.Reader, keyBits)
-	if err != nil {
-		panic(fmt.Sprintf("accesstest: can't generate a key: %v", err))
-	}
-	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
-	if err != nil {
-		panic(fmt.Sprintf("accesstest: can't encode a public key: %v", err))
-	}
+	private := must(rsa.GenerateKey(rand.Reader, 2048))
+	public := must(x509.MarshalPKIXPublicKey(&private.PublicKey))
 	now := time.Now()
 	template := &x509.Certificate{
 		Subject:   pkix.Name{CommonName: host},
 		NotBefore: now.Add(-time.Hour),
 		NotAfter:  now.AddDate(1, 0, 0),
 	}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		panic(fmt.Sprintf("accesstest: can't make a certificate: %v", err))
-	}
+	certificate := must(x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private))
 	sum := sha256.Sum256(public)
 	return &key{
 		id:          hex.EncodeToString(sum[:]),
@@ -53,7 +41,7 @@ func newKey(host string) *key {
 	}
 }
 
-// newKeys generates two keys at once: they are what a new team waits for.
+// newKeys generates two keys at the same time: a new team waits for nothing else.
 func newKeys(host string) (previous, current *key) {
 	other := make(chan *key, 1)
 	go func() { other <- newKey(host) }()
@@ -61,14 +49,18 @@ func newKeys(host string) (previous, current *key) {
 	return <-other, current
 }
 
+// must is for what fails only where the machine does.
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(fmt.Sprintf("accesstest: %v", err))
+	}
+	return value
+}
+
 // sign returns the RS256 signature of input.
 func (k *key) sign(input []byte) []byte {
 	digest := sha256.Sum256(input)
-	signature, err := rsa.SignPKCS1v15(nil, k.private, crypto.SHA256, digest[:])
-	if err != nil {
-		panic(fmt.Sprintf("accesstest: can't sign: %v", err))
-	}
-	return signature
+	return must(rsa.SignPKCS1v15(nil, k.private, crypto.SHA256, digest[:]))
 }
 
 // verifies reports whether signature is k's RS256 signature of input.
@@ -77,20 +69,19 @@ func (k *key) verifies(input, signature []byte) bool {
 	return rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest[:], signature) == nil
 }
 
-// Rotate makes a new current key. The key that was current becomes the previous
-// one and stays published, as Access does for seven days; the one before is
-// dropped.
+// Rotate generates a new current key. The key that was current becomes the
+// previous one and stays published, as Access does for seven days. The one
+// before that is dropped.
 func (t *Team) Rotate() {
-	// Generated outside of the lock: others go on signing meanwhile.
-	next := newKey(t.host)
+	next := newKey(t.host) // before the lock: others go on signing meanwhile
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.previous, t.current, t.withdrawn = t.current, next, false
 }
 
 // Withdraw stops publishing the previous key, as Access does when its seven
-// days are over. The team remembers it for [SignedByPreviousKey]. The next
-// Rotate publishes two keys again.
+// days are over. [SignedByPreviousKey] goes on signing with it. The next Rotate
+// publishes two keys again.
 func (t *Team) Withdraw() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,19 +90,14 @@ func (t *Team) Withdraw() {
 
 // KeyID returns the kid of the current key: 64 lower-case hex digits.
 func (t *Team) KeyID() string {
-	return t.currentKey().id
+	_, current := t.keys()
+	return current.id
 }
 
-func (t *Team) currentKey() *key {
+func (t *Team) keys() (previous, current *key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.current
-}
-
-func (t *Team) previousKey() *key {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.previous
+	return t.previous, t.current
 }
 
 // published returns the keys of the certs document, the current one last.

@@ -24,15 +24,14 @@ func (t *Team) Fail(status int) {
 	}))
 }
 
-// Hang leaves certs requests unanswered until their client goes away or another
-// mode is set, which then answers them.
+// Hang leaves certs requests unanswered until their client closes the connection
+// or another mode is set, which then answers them.
 func (t *Team) Hang() {
 	t.setAnswer(nil)
 }
 
 // Serve answers certs requests with status 200 and body, until another mode is
-// set. A body longer than a few kilobytes goes out without a Content-Length: its
-// reader learns how long it is by reading it.
+// set. A body longer than a few kilobytes is sent without a Content-Length.
 func (t *Team) Serve(body string) {
 	t.setAnswer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -40,9 +39,9 @@ func (t *Team) Serve(body string) {
 	}))
 }
 
-// Handle has certs requests answered by handler, until another mode is set: with
-// a redirect, a byte a second, a connection cut in the middle. A handler that
-// needs the document finds it in [Team.Certs]. Close doesn't wait for handler.
+// Handle calls handler for certs requests, until another mode is set: to answer
+// with a redirect, slowly, or with half of the document, which is in
+// [Team.Certs]. Close doesn't wait for handler.
 // Handle panics if handler is nil.
 func (t *Team) Handle(handler http.Handler) {
 	if handler == nil {
@@ -60,8 +59,7 @@ func (t *Team) serveCerts(w http.ResponseWriter, r *http.Request) {
 	t.fetches.Add(1)
 	answer := t.awaitAnswer(r.Context())
 	if answer == nil {
-		// Over a socket nobody reads this. A caller without one must not take
-		// an unwritten response for success.
+		// For callers of ServeHTTP, to whom nothing written means success.
 		http.Error(w, "client is gone", http.StatusServiceUnavailable)
 		return
 	}

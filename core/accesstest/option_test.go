@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
-	"maps"
 	"testing"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 
 func TestClaimOptions(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	base := map[string]any{"aud": aud, "exp": "never"}
 	for name, test := range map[string]struct {
 		options []accesstest.Option
@@ -45,7 +44,7 @@ func TestClaimOptions(t *testing.T) {
 
 func TestHeaderOptions(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	kid := team.KeyID()
 	for name, test := range map[string]struct {
 		options []accesstest.Option
@@ -53,7 +52,7 @@ func TestHeaderOptions(t *testing.T) {
 	}{
 		"a new field":  {list(accesstest.WithHeader("crit", []string{"b64"})), map[string]any{"alg": "RS256", "kid": kid, "typ": "JWT", "crit": []any{"b64"}}},
 		"another type": {list(accesstest.WithHeader("kid", 7)), map[string]any{"alg": "RS256", "kid": number(7), "typ": "JWT"}},
-		"a lie":        {list(accesstest.WithHeader("alg", "ES256")), map[string]any{"alg": "ES256", "kid": kid, "typ": "JWT"}},
+		"a wrong one":  {list(accesstest.WithHeader("alg", "ES256")), map[string]any{"alg": "ES256", "kid": kid, "typ": "JWT"}},
 		"without":      {list(accesstest.WithoutHeader("kid")), map[string]any{"alg": "RS256", "typ": "JWT"}},
 		"the later wins": {list(
 			accesstest.WithoutHeader("typ"), accesstest.WithHeader("typ", "at+jwt"),
@@ -64,54 +63,35 @@ func TestHeaderOptions(t *testing.T) {
 		), map[string]any{"alg": "RS256", "kid": kid, "typ": "JWT"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			expectHeader(t, parse(t, team.SignUser(aud, email, test.options...)), test.want)
+			token := parse(t, team.SignUser(aud, email, test.options...))
+			expectHeader(t, token, test.want)
+			// Only Unsigned changes how the token is signed.
+			if token.header["kid"] = team.KeyID(); len(token.signature) > 0 {
+				if err := token.verify(parseDocument(t, team.Certs())); err != nil {
+					t.Error(err)
+				}
+			}
 		})
-	}
-}
-
-// A header that lies doesn't change who signed.
-func TestHeaderOptionsLeaveTheSignatureAlone(t *testing.T) {
-	t.Parallel()
-	team := newTeam(t)
-	token := parse(t, team.SignUser(aud, email, accesstest.WithHeader("kid", "elsewhere"), accesstest.WithHeader("alg", "HS256")))
-	token.header["kid"] = team.KeyID()
-	if err := token.verify(parseDocument(t, team.Certs())); err != nil {
-		t.Error(err)
 	}
 }
 
 func TestSignedByPreviousKey(t *testing.T) {
 	t.Parallel()
 	team := newTeam(t)
-	previous := parseDocument(t, team.Certs()).Keys[0].Kid
-	sign := func() parsedToken {
-		return parse(t, team.SignUser(aud, email, accesstest.SignedByPreviousKey()))
-	}
-	token := sign()
-	expectHeader(t, token, map[string]any{"alg": "RS256", "kid": previous, "typ": "JWT"})
 	published := parseDocument(t, team.Certs())
-	if err := token.verify(published); err != nil {
-		t.Error(err)
+	for name, change := range map[string]func(){"published": func() {}, "withdrawn": team.Withdraw} {
+		change()
+		token := parse(t, team.SignUser(aud, email, accesstest.SignedByPreviousKey()))
+		expectHeader(t, token, map[string]any{"alg": "RS256", "kid": published.Keys[0].Kid, "typ": "JWT"})
+		if err := token.verify(published); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-
-	team.Withdraw()
-	token = sign()
-	expectHeader(t, token, map[string]any{"alg": "RS256", "kid": previous, "typ": "JWT"})
-	if err := token.verify(published); err != nil {
-		t.Errorf("by the document from before the withdrawal: %v", err)
-	}
-	if err := token.verify(parseDocument(t, team.Certs())); err == nil {
-		t.Error("the withdrawn key is still published")
-	}
-
-	current := team.KeyID()
-	team.Rotate()
-	expectHeader(t, sign(), map[string]any{"alg": "RS256", "kid": current, "typ": "JWT"})
 }
 
 func TestSignedByStranger(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	published := parseDocument(t, team.Certs())
 	claims := map[string]any{"aud": aud}
 	first := team.Sign(claims, accesstest.SignedByStranger())
@@ -133,7 +113,7 @@ func TestSignedByStranger(t *testing.T) {
 
 func TestSignedHS256(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	token := parse(t, team.SignUser(aud, email, accesstest.SignedHS256()))
 	expectHeader(t, token, map[string]any{"alg": "HS256", "kid": team.KeyID(), "typ": "JWT"})
 	public, err := parseDocument(t, team.Certs()).key(team.KeyID())
@@ -153,7 +133,7 @@ func TestSignedHS256(t *testing.T) {
 
 func TestUnsigned(t *testing.T) {
 	t.Parallel()
-	team := newTeam(t)
+	team := sharedTeam()
 	token := parse(t, team.SignService(aud, clientID, accesstest.Unsigned()))
 	expectHeader(t, token, map[string]any{"alg": "none", "kid": team.KeyID(), "typ": "JWT"})
 	if len(token.signature) != 0 {
@@ -161,22 +141,17 @@ func TestUnsigned(t *testing.T) {
 	}
 }
 
-// An option holds nothing of the team or the token that it was used for.
 func TestOptionsAreReusable(t *testing.T) {
 	t.Parallel()
-	team, other := newTeam(t), newTeam(t)
 	options := list(accesstest.SignedByPreviousKey(), accesstest.WithHeader("x", "y"), accesstest.WithClaim("a", "b"))
-	for _, team := range []*accesstest.Team{team, other, team} {
+	for _, team := range []*accesstest.Team{sharedTeam(), newTeam(t), sharedTeam()} {
 		published := parseDocument(t, team.Certs())
 		token := parse(t, team.Sign(nil, options...))
 		if err := token.verify(published); err != nil {
 			t.Error(err)
 		}
 		expectClaims(t, token, map[string]any{"a": "b"})
-		want := map[string]any{"alg": "RS256", "kid": published.Keys[0].Kid, "typ": "JWT", "x": "y"}
-		if !maps.Equal(token.header, want) {
-			t.Errorf("header is %v, want %v", token.header, want)
-		}
+		expectHeader(t, token, map[string]any{"alg": "RS256", "kid": published.Keys[0].Kid, "typ": "JWT", "x": "y"})
 	}
 }
 

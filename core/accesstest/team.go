@@ -36,13 +36,17 @@ type Team struct {
 	stranger func() *key
 	fetches  atomic.Int64
 
+	identityFetches atomic.Int64
+
 	mu        sync.Mutex // mu guards the fields below.
 	current   *key
 	previous  *key
 	withdrawn bool                 // previous is no longer published
 	answer    http.Handler         // how certs requests are answered; nil lets them hang
 	hanging   []context.CancelFunc // wakes the requests that hang
-	groups    map[string][]string  // by lower-case email
+	// identities are the members set over a person's document, by lower-case email.
+	identities      map[string]map[string]any
+	identityHandler http.Handler // answers get-identity requests; nil: the team does
 }
 
 // NewTeam starts a team of that name, with a current and a previous key. The
@@ -56,12 +60,12 @@ func NewTeam(name string) *Team {
 	}
 	host := strings.ToLower(name) + ".cloudflareaccess.com"
 	t := &Team{
-		URL:      "http://" + listener.Addr().String(),
-		host:     host,
-		mux:      http.NewServeMux(),
-		served:   make(chan struct{}),
-		stranger: sync.OnceValue(func() *key { return newKey(host) }),
-		groups:   make(map[string][]string),
+		URL:        "http://" + listener.Addr().String(),
+		host:       host,
+		mux:        http.NewServeMux(),
+		served:     make(chan struct{}),
+		stranger:   sync.OnceValue(func() *key { return newKey(host) }),
+		identities: make(map[string]map[string]any),
 	}
 	t.previous, t.current = newKeys(host)
 	t.Recover()
@@ -84,7 +88,7 @@ func (t *Team) Issuer() string {
 
 // ServeHTTP answers what a team domain serves below /cdn-cgi/access/:
 //   - certs: the document of [Team.Certs], unless a mode like [Team.Fail] is set;
-//   - get-identity: who the token in the cookie CF_Authorization speaks of. A
+//   - get-identity: the person whose token is in the cookie CF_Authorization. A
 //     token that is absent, bad, expired or a service token's is answered with
 //     400 and a JSON object whose member "err" says why;
 //   - logout: expires that cookie.
@@ -95,8 +99,8 @@ func (t *Team) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.mux.ServeHTTP(w, r)
 }
 
-// Close stops listening and cuts every connection. It waits for no request:
-// those that hang are let go. Calling it again does nothing more.
+// Close stops listening and closes every connection, without waiting for
+// requests. Calling it again does nothing more.
 //
 // A closed team still signs, and ServeHTTP still answers when it is called
 // directly: certs requests with 503, as after [Team.Fail].

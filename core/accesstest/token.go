@@ -53,8 +53,7 @@ func (t *Team) SignService(aud, clientID string, options ...Option) string {
 // key. It adds nothing, neither iss nor exp, and leaves the map as it is. It
 // panics, as SignUser and SignService do, if a value has no JSON form.
 func (t *Team) Sign(claims map[string]any, options ...Option) string {
-	// Not maps.Clone, which returns nil for nil.
-	own := make(map[string]any, len(claims))
+	own := map[string]any{} // maps.Clone would return nil for nil
 	maps.Copy(own, claims)
 	return t.sign(own, options)
 }
@@ -62,18 +61,16 @@ func (t *Team) Sign(claims map[string]any, options ...Option) string {
 // sign applies options to claims, which it owns, and returns the signed token in
 // the compact form of RFC 7515.
 func (t *Team) sign(claims map[string]any, options []Option) string {
-	d := draft{claims: claims, signature: currentSignature}
+	_, current := t.keys()
+	d := draft{team: t, claims: claims, header: map[string]any{}, algorithm: "RS256", keyID: current.id, sign: current.sign}
 	for _, option := range options {
 		option(&d)
 	}
-	s := d.signature(t)
-	header := map[string]any{"alg": s.algorithm, "kid": s.keyID, "typ": "JWT"}
-	// After the signature's own fields, so that a header can contradict it.
-	for _, edit := range d.header {
-		edit(header)
-	}
+	header := map[string]any{"alg": d.algorithm, "kid": d.keyID, "typ": "JWT"}
+	maps.Copy(header, d.header)
+	maps.DeleteFunc(header, func(_ string, value any) bool { return value == removed{} })
 	input := encode(marshal("header", header)) + "." + encode(marshal("claims", d.claims))
-	return input + "." + encode(s.sign([]byte(input)))
+	return input + "." + encode(d.sign([]byte(input)))
 }
 
 // uuid returns a UUID that depends on the team and on what it is of. It looks

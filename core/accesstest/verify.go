@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A bearer is whom a token speaks of, in the claims that get-identity looks at.
+// A bearer is what get-identity reads in a token.
 type bearer struct {
 	Issuer   string         `json:"iss"`
 	Subject  string         `json:"sub"`

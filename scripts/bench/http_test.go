@@ -8,12 +8,16 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/gofiber/fiber/v2"
+	fiber3 "github.com/gofiber/fiber/v3"
 	"github.com/labstack/echo/v4"
+	echo5 "github.com/labstack/echo/v5"
 	"github.com/valyala/fasthttp"
 
 	"github.com/cfaccess/cfaccess/core"
 	"github.com/cfaccess/cfaccess/core/accesstest"
+	"github.com/cfaccess/cfaccess/echo5access"
 	"github.com/cfaccess/cfaccess/echoaccess"
+	"github.com/cfaccess/cfaccess/fiber3access"
 	"github.com/cfaccess/cfaccess/fiberaccess"
 	"github.com/cfaccess/cfaccess/ginaccess"
 	"github.com/cfaccess/cfaccess/scripts/peers"
@@ -58,7 +62,7 @@ type server func(token string) func() int
 var frameworks = []struct {
 	name      string
 	newServer func(s *site, mw string) server
-}{{"std", newStd}, {"gin", newGin}, {"echo", newEcho}, {"fiber", newFiber}}
+}{{"std", newStd}, {"gin", newGin}, {"echo", newEcho}, {"echo5", newEcho5}, {"fiber", newFiber}, {"fiber3", newFiber3}}
 
 // email is the address of the user who sends the request.
 const email = "ada@example.com"
@@ -142,6 +146,27 @@ func newEcho(s *site, mw string) server {
 	return overNetHTTP(e)
 }
 
+func newEcho5(s *site, mw string) server {
+	e := echo5.New()
+	switch mw {
+	case floor:
+		e.Use(func(next echo5.HandlerFunc) echo5.HandlerFunc {
+			return func(c *echo5.Context) error {
+				claims := s.cache[c.Request().Header.Get(core.TokenHeader)]
+				if claims == nil {
+					return echo5.ErrUnauthorized
+				}
+				c.Set("claims", claims)
+				return next(c)
+			}
+		})
+	case protected:
+		e.Use(echo5access.New(s.verifier))
+	}
+	e.GET("/", func(*echo5.Context) error { return nil })
+	return overNetHTTP(e)
+}
+
 func newFiber(s *site, mw string) server {
 	app := fiber.New()
 	switch mw {
@@ -158,6 +183,25 @@ func newFiber(s *site, mw string) server {
 		app.Use(fiberaccess.New(s.verifier))
 	}
 	app.Get("/", func(*fiber.Ctx) error { return nil })
+	return overFastHTTP(app.Handler())
+}
+
+func newFiber3(s *site, mw string) server {
+	app := fiber3.New()
+	switch mw {
+	case floor:
+		app.Use(func(c fiber3.Ctx) error {
+			claims := s.cache[c.Get(core.TokenHeader)]
+			if claims == nil {
+				return fiber3.ErrUnauthorized
+			}
+			c.Locals("claims", claims)
+			return c.Next()
+		})
+	case protected:
+		app.Use(fiber3access.New(s.verifier))
+	}
+	app.Get("/", func(fiber3.Ctx) error { return nil })
 	return overFastHTTP(app.Handler())
 }
 

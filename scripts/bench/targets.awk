@@ -14,6 +14,11 @@ function framework(name, time, allocations) {
 	check(name ": time added, times that of the floor", added("sec/op", name, "protected") / added("sec/op", name, "floor"), time)
 	check(name ": allocations added", added("allocs/op", name, "protected"), allocations)
 }
+# successor compares with the adapter for the version before.
+function successor(name, older, allocations) {
+	check(name ": time added, times that of " older, added("sec/op", name, "protected") / added("sec/op", older, "protected"), 1)
+	check(name ": allocations added", added("allocs/op", name, "protected"), allocations)
+}
 
 END {
 	check("repeated token: times a map lookup", verify("repeated", "cfaccess") / verify("repeated", "map"), 2)
@@ -26,4 +31,6 @@ END {
 	framework("gin", 2.5, 4)
 	framework("echo", 2.2, 4)
 	framework("fiber", 5, 1)
+	successor("echo5", "echo", 4)
+	successor("fiber3", "fiber", 1)
 }

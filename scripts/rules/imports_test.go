@@ -20,7 +20,12 @@ var mayImport = map[string]struct {
 	"stdaccess":                   {code: []string{"core"}},
 	"ginaccess":                   {code: []string{"core", "github.com/gin-gonic/gin"}},
 	"echoaccess":                  {code: []string{"core", "github.com/labstack/echo/v4"}},
+	"echo5access":                 {code: []string{"core", "github.com/labstack/echo/v5"}},
 	"fiberaccess":                 {code: []string{"core", "github.com/gofiber/fiber/v2"}, tests: []string{"github.com/valyala/fasthttp"}},
+	"fiber3access": {
+		code:  []string{"core", "github.com/gofiber/fiber/v3", "github.com/gofiber/utils/v2"},
+		tests: []string{"github.com/valyala/fasthttp"},
+	},
 	"otelaccess": {
 		code:  []string{"core", "go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace"},
 		tests: []string{"go.opentelemetry.io/otel/sdk"},

@@ -171,10 +171,19 @@ func (r *report) offence(where, kind, detail string) {
 
 // print prints the summary and reports whether there was no offence.
 func (r *report) print() bool {
-	fmt.Fprintf(r.w, "%-22s  refused, accepted, 503 of each of %v", "situation", frameworks)
-	for _, situation := range slices.Sorted(maps.Keys(r.tallies)) {
-		fmt.Fprintf(r.w, "\n%-22s  %4d", situation, r.tallies[situation])
+	fmt.Fprintf(r.w, "%-22s", "refused/accepted/503")
+	for _, framework := range frameworks {
+		fmt.Fprintf(r.w, "%18s", framework)
 	}
-	fmt.Fprintf(r.w, "\n%d kinds of offences in %v: %v\n", len(r.offences), time.Since(r.began).Round(time.Second), r.offences)
+	for _, situation := range slices.Sorted(maps.Keys(r.tallies)) {
+		fmt.Fprintf(r.w, "\n%-22s", situation)
+		for _, n := range r.tallies[situation] {
+			fmt.Fprintf(r.w, "%18s", fmt.Sprintf("%d/%d/%d", n[0], n[1], n[2]))
+		}
+	}
+	fmt.Fprintf(r.w, "\n%v: %d kinds of offences\n", time.Since(r.began).Round(time.Second), len(r.offences))
+	for kind, n := range r.offences {
+		fmt.Fprintf(r.w, "%s: %d\n", kind, n)
+	}
 	return len(r.offences) == 0
 }

@@ -2,10 +2,8 @@ package conformance_test
 
 import (
 	"context"
-	"io"
-	"log"
+	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/cfaccess/cfaccess/core"
@@ -14,16 +12,18 @@ import (
 
 type middleware = func(http.Handler) http.Handler
 
-// An adapter is the smallest one for net/http that conforms, taken apart into
-// its steps so that a test can break one of them.
+// An adapter is a small one for net/http that conforms. It consists of steps, so
+// that a test can break one of them.
 type adapter struct {
-	skip    func(r *http.Request) bool
+	skips   func(app conformance.App, r *http.Request) bool
 	admit   func(r *http.Request, v *core.Verifier, rule core.Rule) (*core.Claims, error)
 	forward func(r *http.Request, c *core.Claims) *http.Request
 	serve   func(next http.Handler, w http.ResponseWriter, r *http.Request)
 	refuse  func(w http.ResponseWriter, r *http.Request, err error)
 	// handle is the ErrorHandler. It reports whether it answered.
-	handle func(site conformance.Site, w http.ResponseWriter, r *http.Request, err error) bool
+	handle func(app conformance.App, w http.ResponseWriter, r *http.Request, err error) bool
+	// show is how the framework shows errors to clients.
+	show func(err error) string
 	// refused is called after a refusal was written.
 	refused func(next http.Handler, w http.ResponseWriter, r *http.Request)
 	require func(ctx context.Context, policy core.Policy) error
@@ -32,21 +32,25 @@ type adapter struct {
 
 func newAdapter() *adapter {
 	return &adapter{
-		skip: func(r *http.Request) bool { return r.URL.Path == conformance.PathSkipped },
+		skips: func(app conformance.App, r *http.Request) bool {
+			if app.SkipPaths != nil {
+				return core.SkipPaths(app.SkipPaths...)(r.URL.EscapedPath())
+			}
+			return app.Skips(r.URL.Path)
+		},
 		admit: func(r *http.Request, v *core.Verifier, rule core.Rule) (*core.Claims, error) {
 			return v.Admit(r.Context(), r.Header, rule)
 		},
 		forward: core.Forward,
 		serve:   func(next http.Handler, w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) },
-		refuse: func(w http.ResponseWriter, r *http.Request, err error) {
-			core.Refuse(err).ServeHTTP(w, r)
-		},
-		handle: func(site conformance.Site, w http.ResponseWriter, r *http.Request, err error) bool {
-			if text := site.Handle(err, r.Header); !site.Silent {
+		refuse:  func(w http.ResponseWriter, r *http.Request, err error) { core.Refuse(err).ServeHTTP(w, r) },
+		handle: func(app conformance.App, w http.ResponseWriter, r *http.Request, err error) bool {
+			if text := app.Handle(err, r.Header); !app.Silent {
 				http.Error(w, text, conformance.HandledStatus)
 			}
-			return !site.Silent
+			return !app.Silent
 		},
+		show:    func(err error) string { return core.Refuse(err).Error() },
 		refused: func(http.Handler, http.ResponseWriter, *http.Request) {},
 		require: func(ctx context.Context, policy core.Policy) error {
 			_, err := core.Require(ctx, policy)
@@ -56,23 +60,26 @@ func newAdapter() *adapter {
 	}
 }
 
-// handledKey marks a request behind a New with an ErrorHandler.
-type handledKey struct{}
+// handlerKey is where New leaves an App with an ErrorHandler.
+type handlerKey struct{}
 
-func (a *adapter) newMiddleware(site conformance.Site) middleware {
+func (a *adapter) newMiddleware(app conformance.App) middleware {
+	if core.SkipPaths(app.SkipPaths...); app.Verifier == nil {
+		panic("New: the Verifier is nil")
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if site.HandlesErrors {
-				r = r.WithContext(context.WithValue(r.Context(), handledKey{}, true))
+			if app.HandlesErrors {
+				r = r.WithContext(context.WithValue(r.Context(), handlerKey{}, app))
 			}
-			if a.skip(r) {
+			if a.skips(app, r) {
 				a.serve(next, w, a.forward(r, nil))
 				return
 			}
-			claims, err := a.admit(r, site.Verifier, site.Rule)
+			claims, err := a.admit(r, app.Verifier, app.Rule)
 			r = a.forward(r, claims)
 			if err != nil {
-				a.answer(site, w, r, err)
+				a.answer(app, w, r, err)
 				a.refused(next, w, r)
 				return
 			}
@@ -81,12 +88,12 @@ func (a *adapter) newMiddleware(site conformance.Site) middleware {
 	}
 }
 
-func (a *adapter) newRequire(site conformance.Site) middleware {
-	policy := core.AllOf(site.Policies...)
+func (a *adapter) newRequire(app conformance.App, policies []core.Policy) middleware {
+	policy := core.AllOf(policies...)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := a.require(r.Context(), policy); err != nil {
-				a.answer(site, w, r, err)
+				a.answer(app, w, r, err)
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -94,47 +101,49 @@ func (a *adapter) newRequire(site conformance.Site) middleware {
 	}
 }
 
-func (a *adapter) answer(site conformance.Site, w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Value(handledKey{}) != nil && a.handle(site, w, r, err) {
+func (a *adapter) answer(app conformance.App, w http.ResponseWriter, r *http.Request, err error) {
+	if with, ok := r.Context().Value(handlerKey{}).(conformance.App); ok && a.handle(with, w, r, err) {
 		return
 	}
 	a.refuse(w, r, err)
+	if app.ShowsErrors {
+		fmt.Fprintln(w, a.show(err))
+	}
 }
 
-// start serves a site. It is what the test of an adapter consists of.
-func (a *adapter) start(t *testing.T, site conformance.Site) string {
-	protect, require := a.newMiddleware(site), a.newRequire(site)
-	inner := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serve(next, w, a.forward(r, nil)) })
-	}
+// start builds the server of an app. It is what the test of an adapter consists of.
+func (a *adapter) start(t *testing.T, app conformance.App) string {
+	protect, require := a.newMiddleware(app), a.newRequire(app, app.Policies)
+	inner, innerRequire := a.newMiddleware(app.Inner()), a.newRequire(app, app.Inner().Policies)
 	whoami := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		site.WhoAmI(w, r, func() (*core.Claims, bool) { return a.claims(r) })
+		app.WhoAmI(w, r, func() (*core.Claims, bool) { return a.claims(r) })
 	})
 	fail := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, conformance.FailureMessage, conformance.FailureStatus)
 	})
 	crash := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a handler's own") })
+	stream := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		app.Stream(w, http.NewResponseController(w).Flush)
+	})
 
 	mux := http.NewServeMux()
-	mux.Handle(conformance.PathWhoAmI, protect(whoami))
-	mux.Handle(conformance.PathRequired, protect(require(whoami)))
-	mux.Handle(conformance.PathRequireAlone, require(whoami))
-	mux.Handle(conformance.PathSkipped, protect(whoami))
-	mux.Handle(conformance.PathNested, protect(inner(whoami)))
-	mux.Handle(conformance.PathFailure, protect(fail))
-	mux.Handle(conformance.PathBareFailure, fail)
-	mux.Handle(conformance.PathPanic, protect(crash))
-	mux.Handle(conformance.PathBarePanic, crash)
-	mux.Handle(conformance.PathStream, protect(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		site.Stream(w, http.NewResponseController(w).Flush)
-	})))
-	mux.Handle(conformance.PathUpgrade, protect(http.HandlerFunc(site.Upgrade)))
-
-	server := httptest.NewUnstartedServer(mux)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.Start()
-	t.Cleanup(server.Close)
-	return server.URL
+	for path, handler := range map[string]http.Handler{
+		conformance.PathWhoAmI:        protect(whoami),
+		conformance.PathRequired:      protect(require(whoami)),
+		conformance.PathRequireAlone:  require(whoami),
+		conformance.PathSkipped:       protect(whoami),
+		conformance.PathNested:        protect(inner(innerRequire(whoami))),
+		conformance.PathNestedSkipped: protect(inner(whoami)),
+		conformance.PathFailure:       protect(fail),
+		conformance.PathBareFailure:   fail,
+		conformance.PathPanic:         protect(crash),
+		conformance.PathBarePanic:     crash,
+		conformance.PathStream:        protect(stream),
+		conformance.PathUpgrade:       protect(http.HandlerFunc(app.Upgrade)),
+	} {
+		mux.Handle(path, handler)
+	}
+	return app.Serve(t, mux)
 }
 
 func TestConformingAdapter(t *testing.T) {

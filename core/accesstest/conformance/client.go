@@ -3,6 +3,7 @@ package conformance
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -15,11 +16,14 @@ import (
 	"github.com/cfaccess/cfaccess/core"
 )
 
-// newClient returns a client that sends what it is told and changes nothing of
-// what it receives.
+// newClient returns a client that changes nothing of what it sends and receives.
 func newClient() *http.Client {
 	return &http.Client{
-		Transport:     &http.Transport{DisableCompression: true},
+		Transport: &http.Transport{
+			DisableCompression: true,
+			ForceAttemptHTTP2:  true,
+			TLSClientConfig:    &tls.Config{InsecureSkipVerify: true}, // the certificate of a test on loopback
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       2 * patience,
 	}
@@ -28,13 +32,14 @@ func newClient() *http.Client {
 // An answer is what a request got.
 type answer struct {
 	status int
+	proto  string
 	header http.Header
 	body   string
 	calls  int // of the handler
 }
 
-// inHeader and inCookie are the header fields of a request with these tokens,
-// each in a field or a cookie of its own. Browsers send one Cookie line.
+// inHeader and inCookie are the headers of a request with these tokens, each in a
+// field or a cookie of its own.
 func inHeader(tokens ...string) http.Header {
 	return http.Header{core.TokenHeader: tokens}
 }
@@ -51,7 +56,7 @@ func cookies(tokens ...string) string {
 	return strings.Join(pairs, "; ")
 }
 
-// with returns header and another field. The name is sent as it is spelled.
+// with returns header and another field. The name is sent in its spelling here.
 func with(header http.Header, name string, values ...string) http.Header {
 	header = header.Clone()
 	if header == nil {
@@ -61,9 +66,9 @@ func with(header http.Header, name string, values ...string) http.Header {
 	return header
 }
 
-// try sends a request. It may be called concurrently, but calls of the handler
-// are told apart by nothing but time.
-func (s *suite) try(to server, method, path string, header http.Header, body string) (answer, error) {
+// try sends a request with the client. Of requests at the same time it counts the
+// calls of the handler together.
+func try(client *http.Client, to server, method, path string, header http.Header, body string) (answer, error) {
 	request, err := http.NewRequest(method, to.url+path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
@@ -72,41 +77,46 @@ func (s *suite) try(to server, method, path string, header http.Header, body str
 		request.Header = header.Clone()
 	}
 	before := to.record.calls.Load()
-	response, err := s.client.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return answer{}, err
 	}
 	defer response.Body.Close()
 	received, err := io.ReadAll(response.Body)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{response.StatusCode, response.Header, string(received), int(to.record.calls.Load() - before)}, nil
+	return answer{response.StatusCode, response.Proto, response.Header, string(received), int(to.record.calls.Load() - before)}, err
 }
 
-// send is try for a request that has to be answered. HEAD goes over a socket of
-// its own: the client of net/http hides a body that should not be there.
+// send is try for a request that must be answered. HEAD goes over a connection of
+// its own, since net/http's client hides a body that should not be there.
 func (s *suite) send(t *testing.T, to server, method, path string, header http.Header, body string) answer {
 	t.Helper()
-	try := s.try
+	var got answer
+	var err error
 	if method == http.MethodHead {
-		try = tryRaw
+		got, err = tryRaw(to, method, path, header, "")
+	} else {
+		got, err = try(s.client, to, method, path, header, body)
 	}
-	got, err := try(to, method, path, header, body)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	if got.status == http.StatusNotFound || got.status == http.StatusMethodNotAllowed {
-		t.Fatalf("%s %s: got %d; the site needs that route, for that method", method, path, got.status)
+		t.Fatalf("%s %s: got %d; the app needs that route, for that method", method, path, got.status)
 	}
 	return got
 }
 
-// tryRaw sends a request and returns every byte behind the header block, whether
-// it belongs there or not.
-func tryRaw(to server, method, path string, header http.Header, _ string) (answer, error) {
+// get is send for GET.
+func (s *suite) get(t *testing.T, to server, path string, header http.Header) answer {
+	t.Helper()
+	return s.send(t, to, http.MethodGet, path, header, "")
+}
+
+// tryRaw sends a request with these bytes for a body over a connection of its own.
+// For HEAD the answer's body is every byte behind the header.
+func tryRaw(to server, method, path string, header http.Header, body string) (answer, error) {
 	before := to.record.calls.Load()
-	conn, err := dial(to, method, path, with(header, "Connection", "close"))
+	conn, err := dial(to, method, path, with(header, "Connection", "close"), body)
 	if err != nil {
 		return answer{}, err
 	}
@@ -119,38 +129,16 @@ func tryRaw(to server, method, path string, header http.Header, _ string) (answe
 	if err != nil {
 		return answer{}, err
 	}
-	response.Body.Close()
-	_, rest, _ := bytes.Cut(received, []byte("\r\n\r\n"))
-	return answer{response.StatusCode, response.Header, string(rest), int(to.record.calls.Load() - before)}, nil
-}
-
-// withTrailer sends a POST whose chunked body ends in a forged email trailer.
-func (s *suite) withTrailer(to server, header http.Header, announced bool) (answer, error) {
-	header = with(with(header, "Transfer-Encoding", "chunked"), "Connection", "close")
-	if announced {
-		header = with(header, "Trailer", core.EmailHeader)
-	}
-	before := to.record.calls.Load()
-	conn, err := dial(to, http.MethodPost, PathWhoAmI, header)
-	if err != nil {
-		return answer{}, err
-	}
-	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "4\r\nbody\r\n0\r\n%s: %s\r\n\r\n", core.EmailHeader, mallory); err != nil {
-		return answer{}, err
-	}
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		return answer{}, err
-	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	return answer{response.StatusCode, response.Header, string(body), int(to.record.calls.Load() - before)}, err
+	_, rest, _ := bytes.Cut(received, []byte("\r\n\r\n"))
+	if method != http.MethodHead {
+		rest, err = io.ReadAll(response.Body)
+	}
+	return answer{response.StatusCode, response.Proto, response.Header, string(rest), int(to.record.calls.Load() - before)}, err
 }
 
-// dial opens a connection and sends a request line and header fields. The
-// connection lasts for as long as the suite's patience.
-func dial(to server, method, path string, header http.Header) (net.Conn, error) {
+// dial opens a connection that lasts for the suite's patience, and sends a request.
+func dial(to server, method, path string, header http.Header, body string) (net.Conn, error) {
 	base, err := url.Parse(to.url)
 	if err != nil {
 		return nil, err
@@ -159,35 +147,19 @@ func dial(to server, method, path string, header http.Header) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	var block bytes.Buffer
-	fmt.Fprintf(&block, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, base.Path+path, base.Host)
-	if err = header.Write(&block); err == nil {
-		block.WriteString("\r\n")
-		if err = conn.SetDeadline(time.Now().Add(patience)); err == nil {
-			_, err = conn.Write(block.Bytes())
-		}
+	var request bytes.Buffer
+	fmt.Fprintf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, base.Path+path, base.Host)
+	err = header.Write(&request)
+	request.WriteString("\r\n" + body)
+	if err == nil {
+		err = conn.SetDeadline(time.Now().Add(patience))
+	}
+	if err == nil {
+		_, err = conn.Write(request.Bytes())
 	}
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return conn, nil
-}
-
-// seen sends a GET that must reach the handler, and returns what that saw.
-func (s *suite) seen(t *testing.T, to server, path string, header http.Header) sighting {
-	t.Helper()
-	return sightingOf(t, s.send(t, to, http.MethodGet, path, header, ""))
-}
-
-func sightingOf(t *testing.T, got answer) sighting {
-	t.Helper()
-	saw, err := parseSighting(got)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.calls != 1 {
-		t.Errorf("the handler was called %d times by one request", got.calls)
-	}
-	return saw
 }

@@ -1,25 +1,21 @@
-// Package conformance is the one suite that every adapter of cfaccess passes,
-// so that a request gets the same decision, in the same words, whichever
-// framework it comes through. Run it on an adapter for another framework, too.
+// Package conformance is the one test suite that every adapter of cfaccess
+// passes, so that a request gets the same decision and the same answer with each
+// framework. Run it on an adapter for another framework, too.
 //
-// The test of an adapter is a function that builds the server which a [Site]
-// describes, in the idiom of its framework; [Run] calls it and does the rest.
-// The routes are the Path constants. Behind most of them stands a handler that
-// tells what it sees: [Site.WhoAmI] for a framework on net/http, [Site.Report]
-// for another. Whole examples are the files conformance_test.go of stdaccess,
-// ginaccess, echoaccess and fiberaccess.
+// The test of an adapter is a function that builds the server of an [App] in the
+// way of its framework. [Run] calls it and does the rest. The routes are the Path
+// constants. Behind most of them stands a handler that reports what it sees:
+// [App.WhoAmI] for a framework on net/http, [App.Report] for another. The files
+// conformance_test.go of the adapters here are complete examples.
 //
-// The server must be a real one, listening on loopback: what gets lost between
-// a framework and its socket is part of what is tested. It takes header blocks
-// of 16 KiB, as the documentation of the adapter has to tell its users, since a
+// The server is a real one that listens on loopback, since the framework's own
+// HTTP code is tested with the adapter. It accepts header blocks of 16 KiB: a
 // browser's request carries the token twice.
 //
-// A subtest is named for what it looks at. One that fails says which rule was
-// broken. Begin with -run 'Conformance/(claims|token)': what fails there makes
-// others fail. With -short the suite takes about half a second, otherwise about two
-// and a half, most of it for a crowd of callers at the same time.
+// Each subtest has the name of what it tests. A subtest that fails prints the rule
+// that was broken. Start with -run 'Conformance/(claims|token)', since other
+// subtests fail where these do.
 //
-// What is not tested: what the tests of core say of the decision itself, and
-// what only one framework has, such as where it keeps values or how an error
-// finds its central handler.
+// The suite doesn't repeat core's tests of the decision itself, and leaves to the
+// adapter's own tests what only one framework has.
 package conformance

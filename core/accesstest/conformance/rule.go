@@ -1,8 +1,9 @@
 package conformance
 
 import (
+	"maps"
 	"net/http"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,175 +11,202 @@ import (
 	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
-// anonymous fails the test unless the handler saw nobody.
-func anonymous(t *testing.T, saw sighting) {
-	t.Helper()
-	if saw.Claims != nil || saw.Context != nil {
-		t.Errorf("nobody was verified, but %v", saw)
-	}
-}
+// optional tests Rule.Optional.
+func (s *suite) optional(t *testing.T) {
+	sign := func(options ...accesstest.Option) string { return s.team.SignUser(audience, ada, options...) }
+	good, forged := sign(), sign(accesstest.SignedByStranger())
+	expired := sign(accesstest.WithExpiry(time.Now().Add(-time.Hour)))
+	foreign := sign(accesstest.WithClaim("aud", "another application's"))
+	refused := s.team.SignUser(audience, eve)
+	app := s.serve(t, App{Rule: core.Rule{Optional: true, Policy: core.AllOf(policies()...)}, Policies: policies()})
+	keyless := s.serve(t, App{Verifier: s.keyless, Rule: core.Rule{Optional: true}})
 
-// optionals is about Rule.Optional: no token is fine, a bad one in the header
-// isn't, and one in a cookie counts as none.
-func (s *suite) optionals(t *testing.T) {
-	good := s.team.SignUser(audience, ada)
-	forged := s.team.SignUser(audience, ada, accesstest.SignedByStranger())
-
-	check(t, "no token", "Optional lets a request without a token pass, with no claims", func(t *testing.T) {
-		anonymous(t, s.seen(t, s.optional, PathWhoAmI, nil))
-		anonymous(t, s.seen(t, s.optional, PathWhoAmI, http.Header{"Cookie": {"theme=dark"}}))
-	})
-	check(t, "good token", "Optional or not, a good token brings its claims", func(t *testing.T) {
-		for _, header := range []http.Header{inHeader(good), inCookie(good)} {
-			if got := s.seen(t, s.optional, PathWhoAmI, header).Claims.name(); got != ada {
-				t.Errorf("the handler took the caller for %q, not for %s", got, ada)
-			}
-		}
-	})
-	check(t, "bad token", "with Optional, a bad token in the header is refused all the same", func(t *testing.T) {
-		s.refused(t, s.optional, PathWhoAmI, inHeader(forged), core.ErrSignature)
-		s.refused(t, s.optional, PathWhoAmI, inHeader("x"), core.ErrMalformed)
-		s.refused(t, s.optional, PathWhoAmI, inHeader(good, good), core.ErrMalformed)
-		s.refused(t, s.optional, PathWhoAmI, with(inHeader(forged), "Cookie", cookies(good)), core.ErrSignature)
-	})
-	check(t, "stale cookie", "with Optional, a bad cookie counts as none: a browser keeps on sending old ones", func(t *testing.T) {
-		expired := s.team.SignUser(audience, ada, accesstest.WithExpiry(time.Now().Add(-time.Hour)))
-		foreign := s.team.SignUser("another application's", ada)
-		for _, header := range []http.Header{inCookie(forged), inCookie(expired), inCookie(foreign), inCookie("x"), inCookie(""), inCookie(expired, "x")} {
-			anonymous(t, s.seen(t, s.optional, PathWhoAmI, header))
-		}
-		if got := s.seen(t, s.optional, PathWhoAmI, inCookie(expired, good)).Claims.name(); got != ada {
-			t.Errorf("behind an expired cookie, the handler took the caller for %q, not for %s", got, ada)
-		}
-	})
-	check(t, "no keys", "Optional lets no token pass that can't be checked, in a cookie neither", func(t *testing.T) {
-		s.refused(t, s.keyless, PathWhoAmI, inHeader(good), core.ErrKeysUnavailable)
-		s.refused(t, s.keyless, PathWhoAmI, inCookie(good), core.ErrKeysUnavailable)
-		anonymous(t, s.seen(t, s.keyless, PathWhoAmI, nil))
-	})
-	check(t, "policy", "Optional spares only anonymous callers the policy", func(t *testing.T) {
-		s.refused(t, s.optional, PathWhoAmI, inHeader(s.team.SignUser(audience, eve)), core.ErrForbidden)
-		s.refused(t, s.optional, PathWhoAmI, inCookie(s.team.SignUser(audience, eve)), core.ErrForbidden)
+	const (
+		missing   = "Optional lets a request without a token pass, without claims"
+		present   = "with Optional a good token brings its claims"
+		badHeader = "Optional excuses a missing token, and never a bad one in the header"
+		badCookie = "with Optional a cookie that isn't good counts as none: a browser keeps those of old sessions and of other applications"
+		noKeys    = "with Optional a token that can't be checked is answered with 503"
+		policy    = "with Optional the policy decides about every caller with a token"
+	)
+	s.decisions(t, map[string]decision{
+		"no token":                 {missing, app, PathWhoAmI, nil, anonymous, nil},
+		"another cookie":           {missing, app, PathWhoAmI, http.Header{"Cookie": {"theme=dark"}}, anonymous, nil},
+		"empty header":             {missing, app, PathWhoAmI, inHeader(""), anonymous, nil},
+		"empty cookie":             {missing, app, PathWhoAmI, inCookie(""), anonymous, nil},
+		"good token":               {present, app, PathWhoAmI, inHeader(good), ada, nil},
+		"good cookie":              {present, app, PathWhoAmI, inCookie(good), ada, nil},
+		"forged header":            {badHeader, app, PathWhoAmI, inHeader(forged), "", core.ErrSignature},
+		"garbage header":           {badHeader, app, PathWhoAmI, inHeader("x"), "", core.ErrMalformed},
+		"expired header":           {badHeader, app, PathWhoAmI, inHeader(expired), "", core.ErrExpired},
+		"two headers":              {badHeader, app, PathWhoAmI, inHeader(good, good), "", core.ErrMalformed},
+		"stale cookie":             {badCookie, app, PathWhoAmI, inCookie(expired), anonymous, nil},
+		"garbage cookie":           {badCookie, app, PathWhoAmI, inCookie("x"), anonymous, nil},
+		"forged cookie":            {badCookie, app, PathWhoAmI, inCookie(forged), anonymous, nil},
+		"foreign cookie":           {badCookie, app, PathWhoAmI, inCookie(foreign), anonymous, nil},
+		"bad cookies, then good":   {badCookie, app, PathWhoAmI, inCookie(expired, foreign, good), ada, nil},
+		"no keys, header":          {noKeys, keyless, PathWhoAmI, inHeader(good), "", core.ErrKeysUnavailable},
+		"no keys, cookie":          {noKeys, keyless, PathWhoAmI, inCookie(good), "", core.ErrKeysUnavailable},
+		"no keys, no token":        {missing, keyless, PathWhoAmI, nil, anonymous, nil},
+		"refused by policy":        {policy, app, PathWhoAmI, inHeader(refused), "", core.ErrForbidden},
+		"cookie refused by policy": {policy, app, PathWhoAmI, inCookie(refused), "", core.ErrForbidden},
+		"Require, anonymous":       {"Require refuses an anonymous caller with 401", app, PathRequired, nil, "", core.ErrNoToken},
+		"Require, good token":      {present, app, PathRequired, inHeader(good), ada, nil},
 	})
 }
 
-// skipped is about the Skipper of an adapter's Config, which fiber calls Next.
+// skipped tests the Skipper of an adapter's Config, which fiber calls Next.
 func (s *suite) skipped(t *testing.T) {
 	good := s.team.SignUser(audience, ada)
 	forged := s.team.SignUser(audience, ada, accesstest.SignedByStranger())
-	for name, header := range map[string]http.Header{
-		"no token":    nil,
-		"good token":  inHeader(good),
-		"good cookie": inCookie(good),
-		"bad token":   inHeader(forged),
-		"two tokens":  inHeader(good, forged),
-	} {
-		check(t, name, "a skipped request reaches the handler unexamined, hence with no claims", func(t *testing.T) {
-			anonymous(t, s.seen(t, s.plain, PathSkipped, header))
-		})
-	}
-	check(t, "preflight", "a skipped request passes with any method: preflights are why there is a Skipper", func(t *testing.T) {
-		anonymous(t, sightingOf(t, s.send(t, s.plain, http.MethodOptions, PathSkipped, nil, "")))
+	keyless := s.serve(t, App{Verifier: s.keyless})
+	const rule = "a skipped request reaches the handler unexamined, and so without claims"
+	s.decisions(t, map[string]decision{
+		"no token":    {rule, s.plain, PathSkipped, nil, anonymous, nil},
+		"good token":  {rule, s.plain, PathSkipped, inHeader(good), anonymous, nil},
+		"good cookie": {rule, s.plain, PathSkipped, inCookie(good), anonymous, nil},
+		"bad token":   {rule, s.plain, PathSkipped, inHeader(forged), anonymous, nil},
+		"two tokens":  {rule, s.plain, PathSkipped, inHeader(good, forged), anonymous, nil},
+		"no keys":     {rule, keyless, PathSkipped, inHeader(good), anonymous, nil},
+		"other paths": {"a request that is not skipped is examined", s.plain, PathWhoAmI, nil, "", core.ErrNoToken},
 	})
-	check(t, "no keys", "a skipped request needs no keys", func(t *testing.T) {
-		anonymous(t, s.seen(t, s.keyless, PathSkipped, inHeader(good)))
-	})
-	check(t, "inside another New", "the claims of an outer New stay, and the email, where an inner one skips the request", func(t *testing.T) {
-		saw := s.seen(t, s.plain, PathNested, with(inHeader(good), core.EmailHeader, mallory))
-		if saw.Claims.name() != ada || !saw.Claims.same(saw.Context) || !slices.Equal(saw.Emails, []string{ada}) {
-			t.Errorf("%v, and the email header holds %q", saw, saw.Emails)
-		}
-		s.refused(t, s.plain, PathNested, nil, core.ErrNoToken)
-		saw = s.seen(t, s.optional, PathNested, with(http.Header{}, core.EmailHeader, mallory))
-		anonymous(t, saw)
-		if len(saw.Emails) != 0 {
-			t.Errorf("the email header holds %q", saw.Emails)
-		}
-	})
-	check(t, "other paths", "a request that the Skipper doesn't name is examined", func(t *testing.T) {
-		s.refused(t, s.plain, PathWhoAmI, nil, core.ErrNoToken)
+	check(t, "preflight", "a request is skipped with any method, such as a preflight", func(t *testing.T) {
+		reached(t, s.send(t, s.plain, http.MethodOptions, PathSkipped, nil, ""), anonymous)
 	})
 }
 
-// admission sends the callers whom members tells apart.
-func (s *suite) admission(t *testing.T, to server, path string) {
-	t.Helper()
-	for name, test := range map[string]struct {
-		rule, token, caller string
-		class               error
-	}{
-		"person": {
-			"a caller passes whom every policy allows",
-			s.team.SignUser(audience, ada), ada, nil,
-		},
-		"service": {
-			"AnyOf allows whom one of its policies allows",
-			s.team.SignService(audience, robot), robot, nil,
-		},
-		"person whom AnyOf refuses": {
-			"AnyOf refuses whom none of its policies allows, with 403",
-			s.team.SignUser(audience, eve), "", core.ErrForbidden,
-		},
-		"service whom AnyOf refuses": {
-			"AnyOf refuses whom none of its policies allows, with 403",
-			s.team.SignService(audience, stray), "", core.ErrForbidden,
-		},
-		"person whom Not refuses": {
-			"AllOf refuses whom one of its policies refuses, and Not turns a policy around",
-			s.team.SignUser(audience, former), "", core.ErrForbidden,
-		},
-		"person about whom a policy can't decide": {
-			"a policy that can't decide gets the client 503",
-			s.team.SignUser(audience, pending), "", core.ErrPolicyUnavailable,
-		},
-		"person whom another policy refuses": {
-			"whatever error a policy returns, the client gets 403 and doesn't read it",
-			s.team.SignUser(audience, mallory), "", core.ErrForbidden,
-		},
+// skipPaths tests the adapter's SkipPaths.
+func (s *suite) skipPaths(t *testing.T) {
+	app := s.serve(t, App{SkipPaths: []string{"/healthz", PathSkipped}})
+	for path, skipped := range map[string]bool{
+		PathSkipped:                      true,
+		PathSkipped + "?probe=1":         true,
+		PathSkipped + "/":                false,
+		PathSkipped + ";x":               false,
+		PathSkipped + "/../whoami":       false,
+		PathSkipped + "/..%2fwhoami":     false,
+		PathSkipped + "%2f..%2fwhoami":   false,
+		"/%73kipped":                     false,
+		"//skipped":                      false,
+		"/./skipped":                     false,
+		strings.ToUpper(PathSkipped):     false,
+		PathWhoAmI:                       false,
+		PathWhoAmI + "?" + PathSkipped:   false,
+		PathWhoAmI + "/.." + PathSkipped: false,
 	} {
-		check(t, name, test.rule, func(t *testing.T) {
-			if test.class != nil {
-				s.refused(t, to, path, inHeader(test.token), test.class)
-				return
+		check(t, path, "SkipPaths compares the whole path as the client sent it", func(t *testing.T) {
+			got, err := tryRaw(app, http.MethodGet, path, nil, "") // net/http's client would change the path
+			if err != nil {
+				t.Fatal(err)
 			}
-			if got := s.seen(t, to, path, inHeader(test.token)).Claims.name(); got != test.caller {
-				t.Errorf("the handler took the caller for %q, not for %q", got, test.caller)
+			if skipped {
+				reached(t, got, anonymous)
+			} else if got.calls != 0 || got.status == http.StatusOK {
+				t.Errorf("got %d: %.300s", got.status, got.body)
 			}
 		})
 	}
 }
 
-// policies is about Rule.Policy.
+// panics tests mistakes that a program must not start with.
+func (s *suite) panics(t *testing.T) {
+	for name, app := range map[string]App{
+		"nil Verifier":         {},
+		"nil Policy":           {Verifier: s.verifier, Policies: []core.Policy{core.Users(), nil}},
+		"path of a prefix":     {Verifier: s.verifier, SkipPaths: []string{"/public/*"}},
+		"path with a query":    {Verifier: s.verifier, SkipPaths: []string{"/public?x"}},
+		"path without a slash": {Verifier: s.verifier, SkipPaths: []string{"healthz"}},
+	} {
+		check(t, name, "a nil Verifier, a nil Policy and what isn't one exact path make the adapter panic with a message", func(t *testing.T) {
+			defer func() {
+				if message, ok := recover().(string); !ok || message == "" {
+					t.Error("no panic with a message")
+				}
+			}()
+			app.inner = &App{}
+			s.start(t, app)
+		})
+	}
+}
+
+// nested tests one New behind another. The inner New of s.plain refuses bob, that
+// of optional accepts no anonymous caller.
+func (s *suite) nested(t *testing.T) {
+	person, service := s.team.SignUser(audience, ada), s.team.SignService(audience, robot)
+	refused := s.team.SignUser(audience, bob)
+	optional := s.serve(t, App{Rule: core.Rule{Optional: true}})
+	const (
+		kept  = "where the inner New skips a request, the claims and the email of the outer one stay"
+		inner = "the verdict of the inner New counts, once the outer one has admitted the caller"
+	)
+	s.decisions(t, map[string]decision{
+		"inner skips, person":      {kept, s.plain, PathNestedSkipped, inHeader(person), ada, nil},
+		"inner skips, service":     {kept, s.plain, PathNestedSkipped, inHeader(service), robot, nil},
+		"inner skips, anonymous":   {kept, optional, PathNestedSkipped, nil, anonymous, nil},
+		"inner skips, no token":    {"the outer New refuses first", s.plain, PathNestedSkipped, nil, "", core.ErrNoToken},
+		"both admit":               {inner, s.plain, PathNested, inHeader(person), ada, nil},
+		"outer refuses":            {inner, s.plain, PathNested, nil, "", core.ErrNoToken},
+		"inner refuses":            {inner, s.plain, PathNested, inHeader(refused), "", core.ErrForbidden},
+		"inner refuses, anonymous": {inner, optional, PathNested, nil, "", core.ErrNoToken},
+		"inner admits by cookie":   {inner, optional, PathNested, inCookie(refused), bob, nil},
+	})
+}
+
+// permissions are the callers whom policies tells apart, on the route at path.
+func (s *suite) permissions(to server, path string) map[string]decision {
+	person := func(email string) http.Header { return inHeader(s.team.SignUser(audience, email)) }
+	service := func(id string) http.Header { return inHeader(s.team.SignService(audience, id)) }
+	const anyOf = "AnyOf allows whom one of its policies allows, and refuses all others with 403"
+	return map[string]decision{
+		"person":               {"a caller passes whom every policy allows", to, path, person(ada), ada, nil},
+		"service":              {anyOf, to, path, service(robot), robot, nil},
+		"person not in AnyOf":  {anyOf, to, path, person(eve), "", core.ErrForbidden},
+		"service not in AnyOf": {anyOf, to, path, service(stray), "", core.ErrForbidden},
+		"person in Not":        {"AllOf refuses whom one of its policies refuses, and Not reverses a policy", to, path, person(former), "", core.ErrForbidden},
+		"own policy":           {"whatever error a policy returns, the client gets 403 and doesn't read it", to, path, person(mallory), "", core.ErrForbidden},
+		"undecided policy":     {"where a policy can't decide, the client gets 503", to, path, person(pending), "", core.ErrPolicyUnavailable},
+		"no token":             {"without a token no policy is asked", to, path, nil, "", core.ErrNoToken},
+	}
+}
+
+// policies tests Rule.Policy.
 func (s *suite) policies(t *testing.T) {
-	s.admission(t, s.ruled, PathWhoAmI)
-	check(t, "no token", "a request without a token gets 401; the policy isn't asked", func(t *testing.T) {
-		s.refused(t, s.ruled, PathWhoAmI, nil, core.ErrNoToken)
-	})
+	app := s.serve(t, App{Rule: core.Rule{Policy: core.AllOf(policies()...)}})
+	s.decisions(t, s.permissions(app, PathWhoAmI))
 }
 
-// require is about Require, with and without New before it.
+// require tests Require, with New before it and without.
 func (s *suite) require(t *testing.T) {
 	good := s.team.SignUser(audience, ada)
-	s.admission(t, s.plain, PathRequired)
-	check(t, "no token", "New refuses before Require is asked", func(t *testing.T) {
-		s.refused(t, s.plain, PathRequired, nil, core.ErrNoToken)
+	app := s.serve(t, App{})
+	const (
+		withoutNew = "Require without New before it refuses with 401, even a good token"
+		noPolicy   = "Require without a policy lets every verified caller pass, and nobody else"
+	)
+	table := s.permissions(s.plain, PathRequired)
+	maps.Copy(table, map[string]decision{
+		"no policy":                  {noPolicy, app, PathRequired, inHeader(s.team.SignUser(audience, eve)), eve, nil},
+		"no policy, without New":     {noPolicy, app, PathRequireAlone, inHeader(good), "", core.ErrNoToken},
+		"without New":                {withoutNew, s.plain, PathRequireAlone, inHeader(good), "", core.ErrNoToken},
+		"without New, by cookie":     {withoutNew, s.plain, PathRequireAlone, inCookie(good), "", core.ErrNoToken},
+		"without New, without token": {withoutNew, s.plain, PathRequireAlone, nil, "", core.ErrNoToken},
 	})
-	check(t, "no policies", "Require without a policy lets every verified caller pass, and nobody else", func(t *testing.T) {
-		if got := s.seen(t, s.ruled, PathRequired, inHeader(good)).Claims.name(); got != ada {
-			t.Errorf("the handler took the caller for %q, not for %q", got, ada)
-		}
-		s.refused(t, s.ruled, PathRequireAlone, inHeader(good), core.ErrNoToken)
+	s.decisions(t, table)
+}
+
+// groups tests core.Groups, which asks Access for the caller's identity.
+func (s *suite) groups(t *testing.T) {
+	s.team.SetGroups(ada, "engineering")
+	app := s.serve(t, App{Policies: []core.Policy{core.Groups("engineering")}})
+	const rule = "a caller passes who is in one of the groups, as Access knows them"
+	s.decisions(t, map[string]decision{
+		"member":        {rule, app, PathRequired, inHeader(s.team.SignUser(audience, ada)), ada, nil},
+		"no member":     {rule, app, PathRequired, inHeader(s.team.SignUser(audience, bob)), "", core.ErrForbidden},
+		"service token": {"a service token is in no group", app, PathRequired, inHeader(s.team.SignService(audience, robot)), "", core.ErrForbidden},
 	})
-	check(t, "without New", "Require without New before it refuses with 401, even with a good token", func(t *testing.T) {
-		s.refused(t, s.plain, PathRequireAlone, nil, core.ErrNoToken)
-		s.refused(t, s.plain, PathRequireAlone, inHeader(good), core.ErrNoToken)
-		s.refused(t, s.plain, PathRequireAlone, inCookie(good), core.ErrNoToken)
-		s.refused(t, s.handled, PathRequireAlone, inHeader(good), core.ErrNoToken)
-	})
-	check(t, "anonymous", "Require refuses an anonymous caller whom an optional rule let in, with 401", func(t *testing.T) {
-		s.refused(t, s.optional, PathRequired, nil, core.ErrNoToken)
-		if got := s.seen(t, s.optional, PathRequired, inHeader(good)).Claims.name(); got != ada {
-			t.Errorf("the handler took the caller for %q, not for %q", got, ada)
-		}
+	s.team.HandleIdentity(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer s.team.HandleIdentity(nil)
+	s.decisions(t, map[string]decision{
+		"Access fails": {"where Access can't be asked, the client gets 503", app, PathRequired, inHeader(s.team.SignUser(audience, eve)), "", core.ErrPolicyUnavailable},
 	})
 }

@@ -10,152 +10,64 @@ import (
 	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
-// The sizes of tokens: the largest that the suite calls for, about what fills
-// fiber's default read buffer four times over, and core's limit.
-const (
-	largeToken = 7900
-	maxToken   = 8 << 10
-)
-
-// tokens is about where in a request the token is found. Whose it was shows in
-// the identity that the handler sees, and why it was refused in the answer.
-func (s *suite) tokens(t *testing.T) {
+// tokens tests where in a request the token is found.
+func (s *suite) tokens(t *testing.T, to server) {
 	good, other := s.team.SignUser(audience, ada), s.team.SignUser(audience, bob)
 	forged := s.team.SignUser(audience, ada, accesstest.SignedByStranger())
 	expired := s.team.SignUser(audience, ada, accesstest.WithExpiry(time.Now().Add(-time.Hour)))
-	large := s.tokenOfSize(largeToken)
+	large, tooLarge := s.largeToken(7900), s.largeToken(8<<10+4)
 
-	for name, test := range map[string]struct {
-		rule   string
-		header http.Header
-		caller string // who passes, or
-		class  error  // why nobody does
-	}{
-		"header": {
-			"the token in " + core.TokenHeader + " counts",
-			inHeader(good), ada, nil,
-		},
-		"header in lower case": {
-			"the case of a field name means nothing (RFC 9110 section 5.1)",
-			http.Header{strings.ToLower(core.TokenHeader): {good}}, ada, nil,
-		},
-		"header before cookie": {
-			"a header decides alone, whatever the cookies say",
-			with(inHeader(good), "Cookie", cookies(other)), ada, nil,
-		},
-		"bad header with a good cookie": {
-			"a bad header is never rescued by a good cookie",
-			with(inHeader(forged), "Cookie", cookies(good)), "", core.ErrSignature,
-		},
-		"empty header with a good cookie": {
-			"an empty header counts as none: proxies write one where there was none",
-			with(inHeader(""), "Cookie", cookies(good)), ada, nil,
-		},
-		"blank header": {
-			"a blank header counts as none",
-			inHeader(" \t "), "", core.ErrNoToken,
-		},
-		"two headers, good first": {
-			"one of two headers is an attacker's, and either may be first: both are refused",
-			inHeader(good, forged), "", core.ErrMalformed,
-		},
-		"two headers, good last": {
-			"one of two headers is an attacker's, and either may be first: both are refused",
-			inHeader(forged, good), "", core.ErrMalformed,
-		},
-		"two headers, both good": {
-			"one of two headers is an attacker's, even with a good token of their own",
-			inHeader(good, other), "", core.ErrMalformed,
-		},
-		"two headers, empty first": {
-			"an empty header counts as none, so the other one decides",
-			inHeader("", good), ada, nil,
-		},
-		"two headers beside an empty one": {
-			"an empty header doesn't make one of two",
-			inHeader(good, "", other), "", core.ErrMalformed,
-		},
-		"two headers in different case": {
-			"the case of a field name means nothing: there are two",
-			with(inHeader(good), strings.ToLower(core.TokenHeader), forged), "", core.ErrMalformed,
-		},
-		"header too large": {
-			"a token over 8 KiB is refused",
-			inHeader(s.tokenOfSize(maxToken + 4)), "", core.ErrMalformed,
-		},
-		"cookie": {
-			"without the header, the token in the cookie " + core.TokenCookie + " counts",
-			inCookie(good), ada, nil,
-		},
-		"cookie among others": {
-			"other cookies don't matter, odd ones included",
-			http.Header{"Cookie": {`theme=dark; odd; ="; ` + cookies(good) + "; session=" + forged}}, ada, nil,
-		},
-		"cookie in quotes": {
-			"a cookie's value may be quoted (RFC 6265 section 4.1.1)",
-			http.Header{"Cookie": {core.TokenCookie + `="` + good + `"`}}, ada, nil,
-		},
-		"bad cookie": {
-			"a bad cookie is refused like a bad header",
-			inCookie(forged), "", core.ErrSignature,
-		},
-		"empty cookie": {
-			"an empty cookie counts as none",
-			inCookie(""), "", core.ErrNoToken,
-		},
-		"good cookie behind an empty one": {
-			"an empty cookie counts as none",
-			inCookie("", good), ada, nil,
-		},
-		"two good cookies": {
-			"of several cookies the first that verifies counts",
-			inCookie(good, other), ada, nil,
-		},
-		"good cookie behind bad ones": {
-			"of several cookies the first that verifies counts",
-			inCookie(forged, expired, other), bob, nil,
-		},
-		"good cookie in fourth place": {
-			"four cookies are tried",
-			inCookie(forged, forged, expired, good), ada, nil,
-		},
-		"good cookie in fifth place": {
-			"no more than four cookies are tried; the first one's error counts",
-			inCookie(expired, forged, forged, forged, good), "", core.ErrExpired,
-		},
-		"bad cookies": {
-			"where no cookie verifies, the first one's error counts",
-			inCookie(expired, forged), "", core.ErrExpired,
-		},
-		"cookies on two lines": {
-			"cookies may come on several Cookie lines, as HTTP/2 has them (RFC 9113 section 8.2.3)",
-			http.Header{"Cookie": {"theme=dark; " + cookies(forged), cookies(good)}}, ada, nil,
-		},
-		"good cookie on the first of two lines": {
-			"cookies may come on several Cookie lines, as HTTP/2 has them (RFC 9113 section 8.2.3)",
-			http.Header{"Cookie": {cookies(good), "theme=dark"}}, ada, nil,
-		},
-		"large header and cookie": {
-			"a request with a token of 7.9 KB in the header and in the cookie passes: " +
-				"the server must take header blocks of 16 KiB, and the adapter's documentation must say how",
-			with(inHeader(large), "Cookie", cookies(large)), ada, nil,
-		},
-	} {
-		check(t, name, test.rule, func(t *testing.T) {
-			if test.class != nil {
-				s.refused(t, s.plain, PathWhoAmI, test.header, test.class)
-				return
-			}
-			if got := s.seen(t, s.plain, PathWhoAmI, test.header).Claims.name(); got != test.caller {
-				t.Errorf("the handler took the caller for %q, not for %q", got, test.caller)
-			}
-		})
+	const (
+		oneHeader   = "one of two headers is an attacker's, and either may be first: both are refused"
+		emptyHeader = "an empty header counts as absent, since proxies write one where there was none"
+		emptyCookie = "an empty cookie counts as absent"
+		firstGood   = "of several cookies the first that verifies counts"
+		twoLines    = "cookies may come in several Cookie fields, as in HTTP/2 (RFC 9113 section 8.2.3)"
+	)
+	table := map[string]decision{
+		"header":                 {rule: "the token in " + core.TokenHeader + " counts", header: inHeader(good), caller: ada},
+		"header in lower case":   {rule: "the case of a field name means nothing (RFC 9110 section 5.1)", header: http.Header{strings.ToLower(core.TokenHeader): {good}}, caller: ada},
+		"header before cookie":   {rule: "a header decides alone, whatever the cookies are", header: with(inHeader(good), "Cookie", cookies(other)), caller: ada},
+		"bad header, cookie":     {rule: "a good cookie never rescues a bad header", header: with(inHeader(forged), "Cookie", cookies(good)), class: core.ErrSignature},
+		"two headers, bad last":  {rule: oneHeader, header: inHeader(good, forged), class: core.ErrMalformed},
+		"two headers, bad first": {rule: oneHeader, header: inHeader(forged, good), class: core.ErrMalformed},
+		"two good headers":       {rule: oneHeader, header: inHeader(good, other), class: core.ErrMalformed},
+		"two headers, two cases": {rule: oneHeader, header: with(inHeader(good), strings.ToLower(core.TokenHeader), forged), class: core.ErrMalformed},
+		"header of over 8 KiB":   {rule: "a token over 8 KiB is refused", header: inHeader(tooLarge), class: core.ErrMalformed},
+
+		"empty header":              {rule: emptyHeader, header: inHeader(""), class: core.ErrNoToken},
+		"blank header":              {rule: emptyHeader, header: inHeader(" \t "), class: core.ErrNoToken},
+		"empty header, cookie":      {rule: emptyHeader, header: with(inHeader(""), "Cookie", cookies(good)), caller: ada},
+		"empty header, bad cookie":  {rule: emptyHeader, header: with(inHeader(""), "Cookie", cookies(expired)), class: core.ErrExpired},
+		"empty header, then a good": {rule: emptyHeader, header: inHeader("", good), caller: ada},
+		"good header, then empty":   {rule: emptyHeader, header: inHeader(good, ""), caller: ada},
+		"bad header, then empty":    {rule: emptyHeader, header: with(inHeader(forged, ""), "Cookie", cookies(good)), class: core.ErrSignature},
+		"empty between two headers": {rule: emptyHeader, header: inHeader(good, "", other), class: core.ErrMalformed},
+
+		"cookie":                  {rule: "without the header, the cookie " + core.TokenCookie + " counts", header: inCookie(good), caller: ada},
+		"cookie among others":     {rule: "other cookies don't matter, malformed ones included", header: http.Header{"Cookie": {`theme=dark; odd; ="; ` + cookies(good) + "; session=" + forged}}, caller: ada},
+		"cookie in quotes":        {rule: "a cookie's value may be quoted (RFC 6265 section 4.1.1)", header: inCookie(`"` + good + `"`), caller: ada},
+		"bad cookie":              {rule: "a bad cookie is refused like a bad header", header: inCookie(forged), class: core.ErrSignature},
+		"empty cookie":            {rule: emptyCookie, header: inCookie(""), class: core.ErrNoToken},
+		"empty cookie, then good": {rule: emptyCookie, header: inCookie("", good), caller: ada},
+		"two good cookies":        {rule: firstGood, header: inCookie(good, other), caller: ada},
+		"third cookie good":       {rule: firstGood, header: inCookie(forged, expired, other), caller: bob},
+		"fourth cookie good":      {rule: "four cookies are tried", header: inCookie(forged, forged, expired, good), caller: ada},
+		"fifth cookie good":       {rule: "no more than four cookies are tried", header: inCookie(expired, forged, forged, forged, good), class: core.ErrExpired},
+		"bad cookies":             {rule: "where no cookie verifies, the first one's error counts", header: inCookie(expired, forged), class: core.ErrExpired},
+		"cookies in two fields":   {rule: twoLines, header: http.Header{"Cookie": {"theme=dark; " + cookies(forged), cookies(good)}}, caller: ada},
+		"cookie in first of two":  {rule: twoLines, header: http.Header{"Cookie": {cookies(good), "theme=dark"}}, caller: ada},
+		"large header and cookie": {rule: "the server accepts a token of 7.9 KB in both the header and the cookie, and the adapter's documentation says how", header: with(inHeader(large), "Cookie", cookies(large)), caller: ada},
 	}
+	for name, d := range table {
+		d.to, d.path = to, PathWhoAmI
+		table[name] = d
+	}
+	s.decisions(t, table)
 }
 
-// tokenOfSize returns a good token of ada's of about that many bytes: as many,
-// or up to three more.
-func (s *suite) tokenOfSize(size int) string {
+// largeToken returns a good token of ada's that has size bytes, or up to three more.
+func (s *suite) largeToken(size int) string {
 	padded := func(n int) string {
 		return s.team.SignUser(audience, ada, accesstest.WithClaim("custom", map[string]string{"groups": strings.Repeat("g", n)}))
 	}
@@ -167,4 +79,43 @@ func (s *suite) tokenOfSize(size int) string {
 		token = padded(n)
 	}
 	return token
+}
+
+// http2 runs on HTTP/2 what depends on how header fields are sent.
+func (s *suite) http2(t *testing.T) {
+	app := s.serve(t, App{HTTP2: true})
+	check(t, "version", "the server of an App with HTTP2 speaks HTTP/2", func(t *testing.T) {
+		if got := s.get(t, app, PathWhoAmI, nil); got.proto != "HTTP/2.0" {
+			t.Errorf("got %s", got.proto)
+		}
+	})
+	t.Run("token", func(t *testing.T) { s.tokens(t, app) })
+	t.Run("email header", func(t *testing.T) { s.emailHeader(t, app) })
+}
+
+// claims tests what the handler learns of the caller.
+func (s *suite) claims(t *testing.T) {
+	person, service := s.team.SignUser(audience, ada), s.team.SignService(audience, robot)
+	const rule = "the adapter's Claims returns what the token says, and core.FromContext finds the same in every context"
+	check(t, "person", rule, func(t *testing.T) {
+		for _, path := range []string{PathWhoAmI, PathRequired, PathNested} {
+			if saw := s.admits(t, s.plain, path, inHeader(person), ada); saw.Email != ada || saw.Subject == "" {
+				t.Errorf("%s: got %+v, want %s and a subject", path, saw, ada)
+			}
+		}
+	})
+	check(t, "service", rule, func(t *testing.T) {
+		for _, path := range []string{PathWhoAmI, PathRequired, PathNested} {
+			if saw := s.admits(t, s.plain, path, inHeader(service), robot); saw.CommonName != robot || saw.Subject != "" {
+				t.Errorf("%s: got %+v, want %s alone", path, saw, robot)
+			}
+		}
+	})
+	check(t, "token", "Claims.Token is the token that was sent, for calls on the caller's behalf", func(t *testing.T) {
+		for name, header := range map[string]http.Header{"header": inHeader(person), "cookie": inCookie(person)} {
+			if saw := s.admits(t, s.plain, PathWhoAmI, header, ada); saw.Token != person {
+				t.Errorf("%s: got the token %s, want %s", name, saw.Token, person)
+			}
+		}
+	})
 }

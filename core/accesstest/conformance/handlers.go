@@ -13,25 +13,25 @@ import (
 	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
-// handlers is about what an adapter must leave alone.
+// handlers tests what an adapter must leave to the handler.
 func (s *suite) handlers(t *testing.T) {
-	check(t, "failure", "a handler's error, status and body pass through untouched", func(t *testing.T) {
+	check(t, "failure", "a handler's error, status and body pass unchanged", func(t *testing.T) {
 		got := s.untouched(t, s.plain, PathFailure, PathBareFailure)
 		if want := fmt.Sprint(FailureStatus); !strings.Contains(got, want) || !strings.Contains(got, FailureMessage) {
 			t.Errorf("the handler should have failed with %s and %q: %s", want, FailureMessage, got)
 		}
 	})
-	check(t, "panic", "a handler's panic passes through to the framework's own recovery", func(t *testing.T) {
-		if got := s.untouched(t, s.plain, PathPanic, PathBarePanic); !strings.HasPrefix(got, cut) && !strings.HasPrefix(got, "500") {
+	check(t, "panic", "a handler's panic reaches the framework's own recovery", func(t *testing.T) {
+		if got := s.untouched(t, s.plain, PathPanic, PathBarePanic); got != cut && !strings.HasPrefix(got, "500") {
 			t.Errorf("the handler should have panicked: %s", got)
 		}
 	})
 	check(t, "body", "the request's method and body reach the handler", func(t *testing.T) {
 		good := inHeader(s.team.SignUser(audience, ada))
-		for _, path := range []string{PathWhoAmI, PathRequired, PathSkipped} {
+		for path, caller := range map[string]string{PathWhoAmI: ada, PathRequired: ada, PathSkipped: anonymous} {
 			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch} {
 				body := strings.Repeat(method+" to "+path+"\n", 4096)
-				saw := sightingOf(t, s.send(t, s.plain, method, path, good, body))
+				saw := reached(t, s.send(t, s.plain, method, path, good, body), caller)
 				if string(saw.Body) != body {
 					t.Errorf("%s %s: the handler read %d bytes, %.40q…, of %d", method, path, len(saw.Body), saw.Body, len(body))
 				}
@@ -42,30 +42,27 @@ func (s *suite) handlers(t *testing.T) {
 	check(t, "upgrade", "a handler can take over the connection, as WebSocket does; the browser sends a cookie", s.upgrade)
 	check(t, "upgrade refused", "a request to upgrade is refused like any other", func(t *testing.T) {
 		forged := s.team.SignUser(audience, ada, accesstest.SignedByStranger())
-		s.refused(t, s.plain, PathUpgrade, with(upgradeHeader(), core.TokenHeader, forged), core.ErrSignature)
-		s.refused(t, s.plain, PathUpgrade, upgradeHeader(), core.ErrNoToken)
+		s.refuses(t, s.plain, PathUpgrade, with(upgradeHeader(), core.TokenHeader, forged), core.ErrSignature)
+		s.refuses(t, s.plain, PathUpgrade, upgradeHeader(), core.ErrNoToken)
 	})
 }
 
-// cut is what a connection is that ends without an answer.
+// cut stands for a connection that ended without an answer.
 const cut = "the connection was cut"
 
-// outcome returns everything about an answer that a handler decides.
-func (s *suite) outcome(to server, path string, header http.Header) string {
-	got, err := s.try(to, http.MethodGet, path, header, "")
-	if err != nil {
-		return cut
-	}
-	got.header.Del("Date")
-	return fmt.Sprintf("%d %q %q", got.status, got.header, got.body)
-}
-
-// untouched compares the outcome of a protected route with that of the bare one,
+// untouched compares the answer of a protected route with that of the bare one,
 // and returns the former.
 func (s *suite) untouched(t *testing.T, to server, path, bare string) string {
 	t.Helper()
-	header := inHeader(s.team.SignUser(audience, ada))
-	got, want := s.outcome(to, path, header), s.outcome(to, bare, header)
+	outcome := func(path string) string {
+		got, err := try(s.client, to, http.MethodGet, path, inHeader(s.team.SignUser(audience, ada)), "")
+		if err != nil {
+			return cut
+		}
+		got.header.Del("Date")
+		return fmt.Sprintf("%d %q %q", got.status, got.header, got.body)
+	}
+	got, want := outcome(path), outcome(bare)
 	if got != want {
 		t.Errorf("got %s; without the adapter %s", got, want)
 	}
@@ -78,9 +75,8 @@ func (s *suite) stream(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header = inHeader(s.team.SignUser(audience, ada))
-	// The handler goes on when the first part was seen. If it never is, only
-	// the timer lets it.
-	limit := time.AfterFunc(patience, s.plain.record.release)
+	// The handler goes on once the first part was read, or when this timer ends.
+	limit := time.AfterFunc(patience, s.plain.record.openGate)
 	response, err := s.client.Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +90,7 @@ func (s *suite) stream(t *testing.T) {
 	if err != nil || first != firstPart {
 		t.Errorf("got %q, %v, want %q first", first, err, firstPart)
 	}
-	s.plain.record.release()
+	s.plain.record.openGate()
 	if rest, err := io.ReadAll(body); err != nil || string(rest) != lastPart {
 		t.Errorf("got %q, %v, want %q last", rest, err, lastPart)
 	}
@@ -111,7 +107,7 @@ func upgradeHeader() http.Header {
 
 func (s *suite) upgrade(t *testing.T) {
 	header := with(upgradeHeader(), "Cookie", cookies(s.team.SignUser(audience, ada)))
-	conn, err := dial(s.plain, http.MethodGet, PathUpgrade, header)
+	conn, err := dial(s.plain, http.MethodGet, PathUpgrade, header, "")
 	if err != nil {
 		t.Fatal(err)
 	}

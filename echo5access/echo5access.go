@@ -1,0 +1,137 @@
+// Package echo5access puts Cloudflare Access in front of handlers of echo v5.
+//
+//	e.Use(echo5access.New(verifier))
+//
+// On a group, call Use before the group's routes are added: it doesn't cover
+// those that are there already.
+package echo5access
+
+import (
+	"maps"
+
+	"github.com/labstack/echo/v5"
+
+	"github.com/cfaccess/cfaccess/core"
+)
+
+// Config changes what [New] does. The zero value refuses every request without
+// a good token and lets every verified caller pass.
+type Config struct {
+	// Rule says which callers pass.
+	core.Rule
+	// Skipper, if set, returns true for the requests that pass unexamined:
+	// preflights, health checks. They get no claims here, and a forged email
+	// header is removed; claims of an outer New stay.
+	Skipper func(*echo.Context) bool
+	// ErrorHandler, if set, answers the requests that New or a Require behind
+	// it refuses, or returns an error for echo's HTTPErrorHandler; where it does
+	// neither, the default refusal is returned. That is the error that it gets.
+	ErrorHandler func(*echo.Context, error) error
+}
+
+const claimsKey, errorHandlerKey = "cfaccess", "cfaccess.errorHandler" // in echo's context
+
+// New returns the middleware that lets only callers reach the handler whom v and
+// the Config admit. The handler finds their claims with [Claims], under the key
+// "cfaccess" in echo's context, and with core.FromContext in the request's. Of
+// several Configs the first counts. New panics if v is nil.
+//
+// A refusal is returned as an error whose text is safe to show. It is an
+// *echo.HTTPError, an *echo.ProblemError and a *core.Refusal with errors.As, and
+// core's error with errors.Is. The headers of the answer are set by then: an
+// HTTPErrorHandler that sends another kind of body deletes Content-Type first.
+func New(v *core.Verifier, config ...Config) echo.MiddlewareFunc {
+	if v == nil {
+		panic("echo5access: New: the Verifier is nil")
+	}
+	var cfg Config
+	if len(config) > 0 {
+		cfg = config[0]
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			if cfg.ErrorHandler != nil {
+				c.Set(errorHandlerKey, cfg.ErrorHandler)
+			}
+			if cfg.Skipper != nil && cfg.Skipper(c) {
+				c.SetRequest(core.Forward(c.Request(), nil))
+				return next(c)
+			}
+			claims, err := v.Admit(c.Request().Context(), c.Request().Header, cfg.Rule)
+			c.SetRequest(core.Forward(c.Request(), claims))
+			if err != nil {
+				return refuse(c, err)
+			}
+			if claims != nil {
+				c.Set(claimsKey, claims)
+			}
+			return next(c)
+		}
+	}
+}
+
+// Require returns the middleware, for a route or group behind [New], that lets
+// only callers pass whom every policy allows. Without New before it, and
+// for an anonymous caller, it refuses with 401. It panics if a policy is nil.
+func Require(policies ...core.Policy) echo.MiddlewareFunc {
+	policy := core.AllOf(policies...)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			if _, err := core.Require(c.Request().Context(), policy); err != nil {
+				return refuse(c, err)
+			}
+			return next(c)
+		}
+	}
+}
+
+// SkipPaths returns a Skipper for requests of exactly these paths, such as
+// "/healthz", escapes included. It panics on a path without a leading slash, or
+// with * or ? in it: a prefix in front of a file server would let
+// /public/../secret pass.
+func SkipPaths(paths ...string) func(*echo.Context) bool {
+	skip := core.SkipPaths(paths...)
+	return func(c *echo.Context) bool { return skip(c.Request().URL.EscapedPath()) }
+}
+
+// Claims returns the claims of the request's caller, or false if it is
+// anonymous. The claims may be kept; c may not, echo uses it again.
+func Claims(c *echo.Context) (*core.Claims, bool) {
+	return core.FromContext(c.Request().Context())
+}
+
+func refuse(c *echo.Context, err error) error {
+	refused := &refusedError{core.Refuse(err)}
+	if handle, ok := c.Get(errorHandlerKey).(func(*echo.Context, error) error); ok {
+		err := handle(c, refused)
+		response, _ := echo.UnwrapResponse(c.Response())
+		if response != nil && response.Committed || err != nil && err != error(refused) {
+			return err
+		}
+	}
+	maps.Copy(c.Response().Header(), refused.Header())
+	return refused
+}
+
+// refusedError has what echo's error handlers look for, so that they find it
+// before the errors of a policy, which are in its chain too.
+type refusedError struct{ *core.Refusal }
+
+func (e *refusedError) Unwrap() error   { return e.Refusal }
+func (e *refusedError) StatusCode() int { return e.Status }
+
+func (e *refusedError) ProblemError() *echo.ProblemError {
+	return &echo.ProblemError{Type: "about:blank", Title: e.Title, Status: e.Status, Detail: e.Detail}
+}
+
+func (e *refusedError) As(target any) bool {
+	switch target := target.(type) {
+	case **echo.HTTPError:
+		*target = echo.NewHTTPError(e.Status, e.Detail)
+	case **echo.ProblemError:
+		*target = e.ProblemError()
+	default:
+		return false
+	}
+	return true
+}

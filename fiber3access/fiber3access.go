@@ -1,0 +1,169 @@
+// Package fiber3access puts Cloudflare Access in front of handlers of fiber v3.
+//
+//	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
+//	app.Use(fiber3access.New(verifier))
+//
+// Set ReadBufferSize: the token comes in a header and in a cookie, and fiber
+// answers header blocks over 4 KiB with 431. Leave DisableHeaderNormalizing
+// unset: with it, New answers 500. With StreamRequestBody it answers chunked
+// bodies with 411, since their trailers become headers while they are read.
+package fiber3access
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v3"
+	"github.com/gofiber/utils/v2"
+
+	"github.com/cfaccess/cfaccess/core"
+)
+
+// Config changes what [New] does. The zero value refuses every request without
+// a good token and lets every verified caller pass.
+type Config struct {
+	// Rule says which callers pass.
+	core.Rule
+	// Next, if set, returns true for the requests that pass unexamined, such as
+	// preflights. They get no claims here, and a forged email header is removed;
+	// claims of an outer New stay.
+	Next func(fiber.Ctx) bool
+	// ErrorHandler, if set, answers the requests that New or a Require behind it
+	// refuses; an empty 200 is replaced by the default answer. The error is a
+	// *fiber.Error with errors.As and core's error with errors.Is; its text is
+	// safe to show. Return it for the app's ErrorHandler.
+	ErrorHandler func(fiber.Ctx, error) error
+}
+
+const claimsKey, errorHandlerKey = "cfaccess", "cfaccess.errorHandler" // in Locals
+
+// New returns the middleware that lets only callers reach the handlers after it
+// whom v and the Config admit. Handlers find their claims with [Claims], under
+// the key "cfaccess" in Locals, and with core.FromContext in c, its Context and
+// its RequestCtx. Of several Configs the first counts. New panics if v is nil.
+func New(v *core.Verifier, config ...Config) fiber.Handler {
+	if v == nil {
+		panic("fiber3access: New: the Verifier is nil")
+	}
+	var cfg Config
+	if len(config) > 0 {
+		cfg = config[0]
+	}
+	return func(c fiber.Ctx) error {
+		header := &c.Request().Header
+		if len(header.Host()) > 0 && len(header.Peek("host")) == 0 { // a token in another spelling would go unseen
+			return fiber.NewError(fiber.StatusInternalServerError, "fiber3access needs header names normalized: unset DisableHeaderNormalizing")
+		}
+		if c.Request().IsBodyStream() && header.ContentLength() < 0 {
+			return fiber.ErrLengthRequired // a forged email header could come in a trailer
+		}
+		if cfg.ErrorHandler != nil {
+			c.RequestCtx().SetUserValue(errorHandlerKey, cfg.ErrorHandler)
+		}
+		if cfg.Next != nil && cfg.Next(c) {
+			forward(c, nil)
+			return c.Next()
+		}
+		claims, err := v.Admit(c.Context(), &headers{ctx: c}, cfg.Rule)
+		forward(c, claims)
+		if err != nil {
+			return refuse(c, err)
+		}
+		return c.Next()
+	}
+}
+
+// Require returns the middleware, for a route or group behind [New], that lets
+// only callers pass whom every policy allows. Without New before it, and
+// for an anonymous caller, it answers 401. It panics if a policy is nil.
+func Require(policies ...core.Policy) fiber.Handler {
+	policy := core.AllOf(policies...)
+	return func(c fiber.Ctx) error {
+		if _, err := core.Require(c.Context(), policy); err != nil {
+			return refuse(c, err)
+		}
+		return c.Next()
+	}
+}
+
+// SkipPaths returns a Next for requests of exactly these paths, such as
+// "/healthz", escapes included. It panics on a path without a leading slash, or
+// with * or ? in it: a prefix in front of a file server would let
+// /public/../secret pass.
+func SkipPaths(paths ...string) func(fiber.Ctx) bool {
+	skip := core.SkipPaths(paths...)
+	return func(c fiber.Ctx) bool { return skip(utils.UnsafeString(c.Request().URI().PathOriginal())) }
+}
+
+// Claims returns the caller's claims, or false if it is anonymous.
+func Claims(c fiber.Ctx) (*core.Claims, bool) { return core.FromContext(c.Context()) }
+
+// headers are for core. The strings are fiber's: core copies what it keeps.
+type headers struct {
+	ctx   fiber.Ctx
+	first [1]string // spares an allocation
+}
+
+func (h *headers) Values(name string) []string {
+	values := h.first[:0]
+	for _, value := range h.ctx.Request().Header.PeekAll(name) {
+		values = append(values, utils.UnsafeString(value))
+	}
+	return values
+}
+
+// forward does to fiber's request what core.Forward does to net/http's.
+func forward(c fiber.Ctx, claims *core.Claims) {
+	if claims != nil {
+		c.RequestCtx().SetUserValue(claimsKey, claims) // Locals, without its allocation
+		c.SetContext(core.NewContext(c.Context(), claims))
+	}
+	var email string
+	if caller, ok := Claims(c); ok {
+		email = caller.Email
+	}
+	header := &c.Request().Header
+	right, wrong, lists := 0, []string(nil), []string(nil)
+	for key, value := range header.All() {
+		switch name := utils.UnsafeString(key); {
+		case name == core.EmailHeader && email != "" && string(value) == email:
+			right++
+		case core.IsEmailHeader(name):
+			wrong = append(wrong, string(key))
+		case len(value) >= len(core.EmailHeader) && (name == fiber.HeaderConnection || name == fiber.HeaderTrailer):
+			lists = append(lists, string(key))
+		}
+	}
+	for _, name := range wrong {
+		header.Del(name)
+	}
+	if email != "" && (right != 1 || len(wrong) > 0) {
+		header.Del(core.EmailHeader) // Set replaces the first of several
+		header.Set(core.EmailHeader, email)
+	}
+	for _, list := range lists { // a reverse proxy drops what these name
+		names := strings.Split(strings.Join(c.GetReqHeaders()[list], ","), ",")
+		header.Del(list)
+		header.Set(list, strings.Join(slices.DeleteFunc(names, core.IsEmailHeader), ","))
+	}
+}
+
+func refuse(c fiber.Ctx, err error) error {
+	refusal := core.Refuse(err)
+	if handle, ok := c.Locals(errorHandlerKey).(func(fiber.Ctx, error) error); ok {
+		err := handle(c, &refusedError{fiber.NewError(refusal.Status, refusal.Detail), refusal})
+		if err != nil || c.Response().StatusCode() != fiber.StatusOK || len(c.Response().Body()) > 0 || c.Response().IsBodyStream() {
+			return err
+		}
+	}
+	for name, values := range refusal.Header() {
+		c.Set(name, values[0])
+	}
+	return c.Status(refusal.Status).Send(refusal.Body())
+}
+
+// refusedError has a text for the client, and the cause.
+type refusedError struct{ public, cause error }
+
+func (e *refusedError) Error() string   { return e.public.Error() }
+func (e *refusedError) Unwrap() []error { return []error{e.public, e.cause} }
