@@ -3,6 +3,7 @@ package accesstest
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
@@ -16,18 +17,21 @@ const tokenCookie = "CF_Authorization"
 // names, in place of those set before. Upper and lower case in email are the
 // same. A person without groups, as everybody is at first, has an empty array.
 func (t *Team) SetGroups(email string, groups ...string) {
-	own := append([]string{}, groups...) // never nil, which JSON calls null
-	t.SetIdentity(email, map[string]any{"groups": own})
+	if groups == nil {
+		groups = []string{} // nil is null in JSON
+	}
+	t.SetIdentity(email, map[string]any{"groups": groups})
 }
 
 // SetIdentity sets members of the document that get-identity answers with for a
 // person, over those that it has by itself and those set before. The values are
 // those of encoding/json and may be of any type, such as groups that are objects,
-// or another person's email; nil stands for null.
+// or another person's email; nil stands for null. They are read during the call.
 //
 // SetIdentity panics if a value has no JSON form.
 func (t *Team) SetIdentity(email string, document map[string]any) {
-	_ = marshal("identity", document)
+	var own map[string]any // the caller may change document
+	_ = json.Unmarshal(marshal("identity", document), &own)
 	email = strings.ToLower(email)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -35,7 +39,7 @@ func (t *Team) SetIdentity(email string, document map[string]any) {
 	if members == nil {
 		members = make(map[string]any)
 	}
-	maps.Copy(members, document)
+	maps.Copy(members, own)
 	t.identities[email] = members
 }
 

@@ -117,7 +117,9 @@ func TestSetIdentity(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, value, want)
 		}
 	}
-	team.SetIdentity(email, map[string]any{"email": "eve@example.com", "groups": []any{map[string]string{"id": "1", "name": "ops"}, "dev"}})
+	given := []any{map[string]string{"id": "1", "name": "ops"}, "dev"}
+	team.SetIdentity(email, map[string]any{"email": "eve@example.com", "groups": given})
+	given[1] = "changed"
 	_, got = identify(t, team, token)
 	if groups := []any{map[string]any{"id": "1", "name": "ops"}, "dev"}; got["email"] != "eve@example.com" || !reflect.DeepEqual(got["groups"], groups) || got["name"] != "Ada" {
 		t.Errorf("got %v", got)
