@@ -62,19 +62,28 @@ func TestDecisionsAreCounted(t *testing.T) {
 
 func TestFetchesAreCounted(t *testing.T) {
 	r := newRig(t)
-	verify := func() { _, _ = r.Verify(t.Context(), r.team.SignUser(audience, "ada@example.com")) }
-	verify()
+	verify := func() *core.Claims {
+		claims, err := r.Verify(t.Context(), r.team.SignUser(audience, "ada@example.com"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return claims
+	}
+	if _, err := verify().Identity(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	r.team.Rotate()
 	verify()
 	r.team.Fail(503)
 	_ = r.Refresh(t.Context())
 	r.wantCounts(t, "cfaccess.fetches", map[string]int64{
 		"cfaccess.fetch.reason=first,cfaccess.outcome=ok":       1,
+		"cfaccess.fetch.reason=identity,cfaccess.outcome=ok":    1,
 		"cfaccess.fetch.reason=unknown kid,cfaccess.outcome=ok": 1,
 		"cfaccess.fetch.reason=asked,cfaccess.outcome=failed":   1,
 	})
-	if n := len(r.metrics(t)["cfaccess.fetch.duration"].Data.(metricdata.Histogram[float64]).DataPoints); n != 3 {
-		t.Errorf("durations of %d sorts of fetches, want 3", n)
+	if n := len(r.metrics(t)["cfaccess.fetch.duration"].Data.(metricdata.Histogram[float64]).DataPoints); n != 4 {
+		t.Errorf("durations of %d sorts of fetches, want 4", n)
 	}
 }
 
