@@ -21,7 +21,7 @@ const (
 	EmailHeader = "Cf-Access-Authenticated-User-Email"
 )
 
-// maxCookies are tried: a browser may hold one for each path.
+// maxCookies is how many cookies are tried: a browser may hold one for each path.
 const maxCookies = 4
 
 // Headers are the header fields of a request. Values returns every value of

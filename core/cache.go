@@ -7,15 +7,15 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// cache holds verified tokens. It is safe for concurrent use. Nil holds none.
+// cache holds verified tokens. It is safe for concurrent use. A nil cache is empty.
 //
-// Only tokens that verified enter, so nobody else can fill it.
+// Only verified tokens enter, so clients without one can't fill it.
 type cache struct {
 	entries *otter.Cache[string, *cacheEntry]
 }
 
-// cacheEntry is a token that verified, and what must still be true when it
-// comes again.
+// cacheEntry is a verified token, and the data for the checks that are repeated
+// when it comes again.
 type cacheEntry struct {
 	claims *Claims
 	keyID  string
@@ -84,7 +84,7 @@ func (c *cache) size() (tokens, bytes int64) {
 	return int64(c.entries.EstimatedSize()), int64(c.entries.WeightedSize())
 }
 
-// entryBytes is what a token takes besides its strings: the entry, the claims
+// entryBytes is the memory of a token without its strings: the entry, the claims
 // with their dates, otter's node.
 const entryBytes = 1 << 10
 

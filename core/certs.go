@@ -14,7 +14,7 @@ import (
 )
 
 // The size of an RSA modulus in bits: smaller ones are weak (RFC 7518 section
-// 3.3), larger ones make each signature take long.
+// 3.3), larger ones make each verification slow.
 const leastModulus, mostModulus = 2048, 8192
 
 // keySet is the usable part of one certs document. It is immutable. A key that
@@ -23,8 +23,8 @@ type keySet struct {
 	keys map[string]*jwkset.JWK // by key id
 }
 
-// fetchCerts returns the keys that a team publishes at a URL. Every answer that
-// Access doesn't give is an error, which leaves the last good keys in place.
+// fetchCerts returns the keys that a team publishes at a URL. Every answer but
+// a certs document is an error, which leaves the last good keys in place.
 func fetchCerts(ctx context.Context, client *http.Client, url string, last *keySet) (*keySet, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -59,7 +59,7 @@ func parseCerts(document []byte, last *keySet) (*keySet, error) {
 	}
 
 	keys := make(map[string]*jwkset.JWK)
-	var skipped error // why the last unusable key is
+	var skipped error // why the last unusable key was skipped
 	for _, raw := range certs.Keys {
 		jwk, err := parseKey(raw)
 		if err != nil {
@@ -88,7 +88,7 @@ func isSameKey(a, b *jwkset.JWK) bool {
 	return a.Key().(*rsa.PublicKey).Equal(b.Key().(*rsa.PublicKey))
 }
 
-// parseKey returns a JWK (RFC 7517 section 4) if it can verify tokens of ours.
+// parseKey returns a JWK (RFC 7517 section 4) if it can verify Access's tokens.
 func parseKey(raw json.RawMessage) (*jwkset.JWK, error) {
 	var m jwkset.JWKMarshal
 	if err := json.Unmarshal(raw, &m); err != nil {
@@ -104,7 +104,7 @@ func parseKey(raw json.RawMessage) (*jwkset.JWK, error) {
 	case m.ALG != "" && m.ALG != jwkset.AlgRS256:
 		return nil, fmt.Errorf("key algorithm %.20q", m.ALG)
 	}
-	// Only the members that were looked at: jwkset would follow an x5u.
+	// Copy only the checked members: jwkset would follow an x5u.
 	m = jwkset.JWKMarshal{KTY: m.KTY, USE: m.USE, ALG: m.ALG, KID: m.KID, N: m.N, E: m.E}
 	jwk, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Claims are what a verified token says about the caller. They are shared by
+// Claims are the claims of a verified token about the caller. They are shared by
 // every request of a session, so they are read-only, Audience and Custom
 // included; that makes them safe for concurrent use.
 //

@@ -41,13 +41,13 @@ type Config struct {
 	// background. A request that finds them twice as old, in a process that was
 	// idle, waits for the fetch. 0 means one hour.
 	RefreshInterval time.Duration
-	// MaxStale is how long the last good keys serve while fetching fails. 0
+	// MaxStale is how long the last good keys stay in use while fetching fails. 0
 	// means 24 hours, or RefreshInterval if that is longer. If given, at
 	// least RefreshInterval.
 	MaxStale time.Duration
 	// RefetchCooldown is the least time between fetches caused by unknown key
-	// ids, so that made-up ones can't drive traffic to Access. While somebody
-	// sends those, a freshly rotated key may be refused for that long. 0 means
+	// ids, so that made-up ones can't cause many requests to Access. While they
+	// arrive, a freshly rotated key may be refused for that long. 0 means
 	// 10 seconds.
 	RefetchCooldown time.Duration
 	// FetchTimeout bounds a certs fetch, and any wait for one. 0 means 5
@@ -57,10 +57,10 @@ type Config struct {
 	// heap may grow by up to twice as much. 0 means 16 MiB, negative means none.
 	// At least 64 KiB otherwise.
 	TokenCacheBytes int
-	// IdentityTTL is the age at which a person's identity is asked for again, in
-	// the background: see [Claims.Identity]. 0 means 5 minutes.
+	// IdentityTTL is the age at which a person's identity is fetched again, in the
+	// background: see [Claims.Identity]. 0 means 5 minutes.
 	IdentityTTL time.Duration
-	// IdentityMaxStale is how long the last identity serves while Access can't
+	// IdentityMaxStale is how long the last identity is used while Access can't
 	// be asked. 0 means one hour, or IdentityTTL if that is longer. If given, at
 	// least IdentityTTL.
 	IdentityMaxStale time.Duration
@@ -75,13 +75,13 @@ type Config struct {
 	Hooks Hooks
 }
 
-// A value under these is a number that lacks its unit.
+// A smaller value is usually a number without its unit.
 const leastDuration, leastTokenCacheBytes = time.Millisecond, 64 << 10
 
-// FromEnv is [ConfigFromEnv], [New] and [Verifier.Refresh] in one: it fails where
-// the environment is wrong or Access can't be asked. A process that must start
+// FromEnv calls [ConfigFromEnv], [New] and [Verifier.Refresh]. It fails if the
+// environment is wrong or Access can't be asked. A process that must start
 // while Access is down calls ConfigFromEnv and New instead, and answers 503
-// until the keys are there.
+// until the keys have been fetched.
 func FromEnv(ctx context.Context) (*Verifier, error) {
 	cfg, err := ConfigFromEnv()
 	if err != nil {

@@ -4,13 +4,13 @@ import "context"
 
 type contextKey struct{}
 
-// frameworkKey is where the adapters of gin and fiber leave the claims as well:
+// frameworkKey is where the adapters of gin and fiber also store the claims:
 // their own contexts are a context.Context that finds values by a string only.
 const frameworkKey = "cfaccess"
 
 // NewContext returns a copy of ctx that carries c. Adapters call it for every
-// request that they let through, and put the copy where the users of their
-// framework find a request's context; a test may, to try a handler on its own.
+// request that they admit, and put the copy where the users of their framework
+// find a request's context. A test may call it to run a handler on its own.
 func NewContext(ctx context.Context, c *Claims) context.Context {
 	if c != nil && c.background != nil && ctx == context.Background() {
 		return c.background // as in fiber: made once for each token
@@ -18,9 +18,9 @@ func NewContext(ctx context.Context, c *Claims) context.Context {
 	return context.WithValue(ctx, contextKey{}, c)
 }
 
-// FromContext returns the claims of the request's caller. It is false behind no
-// adapter, and for an anonymous caller that [Rule].Optional let in. ctx may be
-// the framework's own context too: *gin.Context, fiber's *fasthttp.RequestCtx.
+// FromContext returns the claims of the request's caller. It returns false without
+// an adapter, and for an anonymous caller that [Rule].Optional admits. ctx may be
+// a framework's own: *gin.Context, fiber v3's fiber.Ctx, *fasthttp.RequestCtx.
 func FromContext(ctx context.Context) (*Claims, bool) {
 	c, _ := ctx.Value(contextKey{}).(*Claims)
 	if c == nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // unverified is golang-jwt's claims while the signature is not known to be
-// good: bytes in which nobody has looked for a claim.
+// good: bytes that have not been decoded.
 type unverified struct {
 	jwt.Claims // nil: the parser validates no claims, so it asks for none
 	json       []byte
@@ -24,9 +24,9 @@ func (u *unverified) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// issuer returns the iss that the payload names, "" if it names none. It is
-// nothing but a hint: anybody can write it. Without a look at the rest it costs a
-// quarter of decoding the payload.
+// issuer returns the iss that the payload names, "" if it names none. It is only
+// a hint, since nothing is verified yet. It doesn't decode the other claims, so it
+// takes a quarter of the time of decoding the payload.
 func (u *unverified) issuer() string {
 	d := jsontext.NewDecoder(bytes.NewReader(u.json), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	for token, err := d.ReadToken(); err == nil && d.StackDepth() == 1; token, err = d.ReadToken() {
@@ -47,9 +47,9 @@ func (u *unverified) issuer() string {
 	return ""
 }
 
-// payload is the claims set as it stands in a token. Names are compared
-// exactly and come once (RFC 7519 section 4): json sees to both. A claim that
-// is null is absent.
+// payload is the claims set of a token. Package json compares names exactly and
+// refuses a name that comes twice (RFC 7519 section 4). A claim that is null is
+// absent.
 type payload struct {
 	Issuer     string           `json:"iss"`
 	Subject    string           `json:"sub"`
@@ -85,8 +85,8 @@ func (l *lenient[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 // numericDate is a NumericDate (RFC 7519 section 2), nil if it is absent.
 type numericDate struct{ date *jwt.NumericDate }
 
-// latestDate is the end of the year 9999 in seconds since 1970. Further out,
-// sums of golang-jwt's would wrap around.
+// latestDate is the end of the year 9999 in seconds since 1970. With a
+// later one, sums in golang-jwt would overflow.
 const latestDate = 253402300799
 
 func (d *numericDate) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {

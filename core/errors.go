@@ -7,8 +7,8 @@ import (
 )
 
 // Every error of a [Verifier], and of [Require], matches exactly one of these
-// with errors.Is. Its text says which check failed and is for the operator;
-// what the client may read comes from [Refuse].
+// with errors.Is. Its text says which check failed and is for the operator.
+// [Refuse] returns the text for the client.
 var (
 	// ErrNoToken: the request carries no Access token at all.
 	ErrNoToken = errors.New("cfaccess: no token")
@@ -32,7 +32,7 @@ var (
 	// "app", such as "org" for the team's session token; or it has none and is
 	// not a service token's.
 	ErrTokenType = errors.New("cfaccess: wrong token type")
-	// ErrForbidden: the token is good, a [Policy] refuses its owner.
+	// ErrForbidden: the token is good, and a [Policy] refuses its owner.
 	ErrForbidden = errors.New("cfaccess: forbidden")
 	// ErrKeysUnavailable: the token could not be verified, because there are
 	// no usable keys or the caller's context ended while it waited for them.
@@ -43,8 +43,8 @@ var (
 	ErrPolicyUnavailable = errors.New("cfaccess: policy unavailable")
 )
 
-// unknownKeyError is ErrUnknownKey. Its text is made only when somebody reads
-// it: anybody can cause these by the thousand.
+// unknownKeyError is ErrUnknownKey. Its text is made only when it is read, since
+// any client can cause thousands of these errors.
 type unknownKeyError struct {
 	keyID    string
 	issuer   string // of the team
@@ -77,7 +77,7 @@ func (e *unknownKeyError) Unwrap() []error {
 	return []error{ErrUnknownKey, e.fetchErr}
 }
 
-// keysUnavailableError is ErrKeysUnavailable with what a 503 answer needs.
+// keysUnavailableError is ErrKeysUnavailable with the delay for a 503 answer.
 type keysUnavailableError struct {
 	cause      error
 	retryAfter time.Duration // when the next fetch is due; may be negative

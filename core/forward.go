@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Forward returns r as the handler behind the verifier is to see it: with c in
+// Forward returns r as the handler behind the verifier sees it: with c in
 // its context, and with [EmailHeader] overwritten by the verified email, or
 // removed where there is none. Every other spelling of the name that
 // [IsEmailHeader] knows is removed, and so is its mention in Connection, which
 // would make a reverse proxy drop it. So is the announcement of such a trailer.
-// r and its header map are not changed: what changes is a copy.
+// r and its header map are not changed: Forward changes copies.
 //
 // A nil c stands for a request that was not verified. Claims that an outer
 // middleware put into its context stay, and so does their email.
@@ -74,7 +74,7 @@ func forwardHeader(h http.Header, email string) http.Header {
 }
 
 // IsEmailHeader reports whether a header field's name is one that some server
-// takes for [EmailHeader]: the case of letters, - or _, and space around it make
+// reads as [EmailHeader]: the case of letters, - or _, and space around it make
 // no difference. CGI (RFC 3875 section 4.1.18) and WSGI servers read - and _
 // alike, and fiber v3 keeps a space in front of the colon.
 func IsEmailHeader(name string) bool {

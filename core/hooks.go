@@ -13,8 +13,8 @@ import (
 // not for clients.
 type Hooks struct {
 	// Decided is called once at the end of each Verify, Authenticate, Admit and
-	// Require, whatever came of it: several cookies are one decision, an
-	// adapter's New and Require two. Require without claims in its context is
+	// Require, with every outcome. Several cookies are one decision, and an
+	// adapter's New and Require are two. Require without claims in its context is
 	// not reported. ctx is the caller's.
 	Decided func(ctx context.Context, d Decision)
 	// Fetched is called at the end of every certs and identity fetch, before the
@@ -22,9 +22,9 @@ type Hooks struct {
 	Fetched func(ctx context.Context, e Fetch)
 }
 
-// Decision reports what was decided about a request.
+// Decision reports a decision about a request.
 type Decision struct {
-	Claims   *Claims       // the verified caller, also one whom a policy refuses; nil for all others
+	Claims   *Claims       // the verified caller, also if a policy refuses it; nil for all others
 	Err      error         // why the request was refused; nil if it wasn't. Matches one of the sentinels
 	Cached   bool          // the token was found in the cache of verified tokens
 	Required bool          // decided by Require

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// maxDocument bounds what Access may answer. Its certs document is under 10 KiB.
+// maxDocument bounds the body of an answer. The certs document is under 10 KiB.
 const maxDocument = 1 << 20
 
-// newHTTPClient returns a client that follows no redirects: one of Access's
-// endpoints is never right, and would take keys from a host that nobody named.
+// newHTTPClient returns a client that follows no redirects: they are never
+// right for Access's endpoints, and keys would come from an unknown host.
 func newHTTPClient(client *http.Client) *http.Client {
 	var own http.Client
 	if client != nil {

@@ -44,7 +44,7 @@ type identities struct {
 	retry    time.Time                  // in an outage, when the next fetch may start
 }
 
-// identityEntry is what the fetches for a token so far have left behind. It is
+// identityEntry is the result of the fetches for a token so far. It is
 // immutable.
 type identityEntry struct {
 	token    string
@@ -58,7 +58,7 @@ type identityEntry struct {
 // identityFlight is a fetch under way, or one that waits for a slot.
 type identityFlight struct {
 	done  chan struct{}  // closed when entry is set
-	entry *identityEntry // what came of it
+	entry *identityEntry // the result
 }
 
 func newIdentities(cfg Config) *identities {
@@ -107,7 +107,7 @@ func (s *identities) get(ctx context.Context, c *Claims) (*Identity, error) {
 	}
 }
 
-// entry returns what is known about a token, nil if that is nothing.
+// entry returns the cached entry of a token, or nil.
 func (s *identities) entry(token string) *identityEntry {
 	if entry, ok := s.entries.GetIfPresent(cacheKey(token)); ok && entry.token == token {
 		return entry
@@ -119,7 +119,7 @@ func (s *identities) isUsable(entry *identityEntry, now time.Time) bool {
 	return entry.identity != nil && since(now, entry.fetched) <= s.cfg.IdentityMaxStale
 }
 
-// renew returns what is known about a token. If a fetch is due it starts one,
+// renew returns the entry of a token. If a fetch is due it starts one,
 // and if the request has to wait for that, it returns the fetch too.
 func (s *identities) renew(c *Claims, now time.Time) (entry *identityEntry, wait *identityFlight) {
 	s.mu.Lock()
@@ -132,15 +132,15 @@ func (s *identities) renew(c *Claims, now time.Time) (entry *identityEntry, wait
 		return entry, nil
 	}
 	isOutage := s.failures >= outageFailures
-	// A session that nobody has used for a while: its groups may be long gone.
+	// The session was not used for a while, so its groups may be out of date.
 	isIdle := !isOutage && since(now, entry.due) >= s.cfg.IdentityTTL
 	mustWait := isIdle || !s.isUsable(entry, now)
 	flight := s.flights[entry.token]
 	switch {
 	case flight != nil:
 	case isOutage && (since(now, s.retry) < 0 || len(s.flights) > 0), !mustWait && len(s.flights) >= identityFetches:
-		// Not this token's turn. Put off, its requests don't come here again
-		// at once, and it doesn't look idle.
+		// It is not this token's turn. A later due keeps its requests from
+		// coming here again at once, and the session from counting as idle.
 		later := *entry
 		later.err, later.due = s.err, now.Add(max(s.retry.Sub(now), backoff(1)))
 		s.entries.Set(cacheKey(later.token), &later)
@@ -154,7 +154,7 @@ func (s *identities) renew(c *Claims, now time.Time) (entry *identityEntry, wait
 	return entry, wait
 }
 
-// start begins a fetch, or has it wait for a slot. mu is held.
+// start begins a fetch, which may wait for a slot first. mu is held.
 func (s *identities) start(c *Claims, last *identityEntry) *identityFlight {
 	flight := &identityFlight{done: make(chan struct{})}
 	s.flights[last.token] = flight
@@ -176,7 +176,7 @@ func (s *identities) start(c *Claims, last *identityEntry) *identityFlight {
 	return flight
 }
 
-// fetch asks Access once. It caches and returns what is known then.
+// fetch asks Access once. It caches and returns the new entry.
 func (s *identities) fetch(c *Claims, last *identityEntry) identityEntry {
 	began := time.Now()
 	identity, retryAfter, err := s.ask(c)
@@ -213,7 +213,7 @@ func (s *identities) fetch(c *Claims, last *identityEntry) identityEntry {
 }
 
 // ask asks Access for the identity behind claims. The error matches ErrForbidden
-// where Access says no.
+// if Access refuses the token.
 func (s *identities) ask(c *Claims) (_ *Identity, retryAfter time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.FetchTimeout)
 	defer cancel()

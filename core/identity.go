@@ -13,7 +13,7 @@ import (
 
 // Identity is what Access knows about a person beyond the token, as of the last
 // login or refresh of the session. It is shared by every request of a session,
-// so it is read-only; that makes it safe for concurrent use. A field that Access
+// so it is read-only, which makes it safe for concurrent use. A field that Access
 // doesn't send is zero.
 type Identity struct {
 	Email, Name, ID, UserUUID, AccountID, IP, DeviceID string
@@ -52,14 +52,14 @@ func (i *Identity) Decode(dst any) error {
 
 // Identity returns what Access knows about the person beyond the token, such as
 // groups and device posture. It asks Access at most once per
-// Config.IdentityTTL, keeps the answer in memory, and goes on with the last one
-// for Config.IdentityMaxStale while Access can't be asked. It waits only where
-// there is no answer yet, or one that is older than twice the TTL, and then
-// FetchTimeout at most.
+// Config.IdentityTTL, keeps the answer in memory, and uses the last one for
+// Config.IdentityMaxStale while Access can't be asked. It waits only if there is
+// no answer yet, or one that is older than twice the TTL, and then FetchTimeout
+// at most.
 //
 // The error matches ErrForbidden for a service token, which has no identity, and
-// where Access refuses the token or answers for another person;
-// ErrPolicyUnavailable where Access can't be asked, where ctx ends first, and for
+// if Access refuses the token or answers for another person. It matches
+// ErrPolicyUnavailable if Access can't be asked, if ctx ends first, and for
 // claims that don't come from a [Verifier].
 func (c *Claims) Identity(ctx context.Context) (*Identity, error) {
 	switch {

@@ -14,10 +14,10 @@ import (
 )
 
 // keys are the published keys of a team, as keyfunc's storage. KeyRead decides
-// for each token whether the last fetched keys serve or a fetch comes first.
+// for each token whether the last fetched keys suffice or a fetch comes first.
 // There is at most one fetch at a time, and requests wait for it together.
 type keys struct {
-	jwkset.Storage // empty: whatever keyfunc asks besides KeyRead finds no key
+	jwkset.Storage // empty: the methods besides KeyRead find no key
 
 	cfg    Config // resolved
 	issuer string
@@ -30,7 +30,7 @@ type keys struct {
 	cooldownUntil time.Time  // no fetch for an unknown key id before this
 }
 
-// keysState is what the fetches so far have left behind. It is immutable.
+// keysState is the result of the fetches so far. It is immutable.
 type keysState struct {
 	set      *keySet   // the last good keys; empty until there are any
 	fetched  time.Time // when the fetch of set began
@@ -38,7 +38,7 @@ type keysState struct {
 	err      error     // why the last fetch failed; nil if it didn't
 	failures int       // since the last good fetch
 	due      time.Time // when the next fetch is wanted
-	fresh    time.Time // before this the set serves without a look at the rest
+	fresh    time.Time // before this the set is used without a look at the rest
 }
 
 // flight is a fetch under way.
@@ -49,7 +49,7 @@ type flight struct {
 	err    error         // readable once done is closed
 }
 
-// lookup is what KeyRead has to know of a token besides its key id. It travels
+// lookup is the input of KeyRead besides the token's key id. It is passed
 // through keyfunc in the context.
 type lookup struct {
 	arrived time.Time // when the request came
@@ -77,8 +77,8 @@ func (k *keys) KeyRead(ctx context.Context, id string) (jwkset.JWK, error) {
 	return *jwk, nil
 }
 
-// fresh returns the keys if they serve as they are, with no fetch to start or
-// to wait for. Otherwise nil.
+// fresh returns the keys if they can be used with no fetch to start or to wait
+// for, and nil otherwise.
 func (k *keys) fresh(now time.Time) *keySet {
 	state := k.state.Load()
 	if now.Before(state.fresh) && now.Round(0).Before(state.fresh.Round(0)) { // as since, but quicker
@@ -113,8 +113,8 @@ func (k *keys) find(ctx context.Context, id string, request *lookup) (*jwkset.JW
 	}
 }
 
-// decide returns what a request for a key id gets, and the fetch that may
-// change it, for which the request waits. It starts a fetch that is due.
+// decide returns the result of a key lookup, and the fetch that may change it,
+// for which the request waits. It starts a fetch that is due.
 func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, wait *flight, _ error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -151,7 +151,7 @@ func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, wait *flight, 
 	}
 }
 
-// errFetching is why newer keys are not known while a fetch is under way.
+// errFetching is the reason for unknown newer keys while a fetch is under way.
 var errFetching = errors.New("a fetch is under way")
 
 // refresh returns after a fetch that began after the call.
@@ -177,7 +177,7 @@ func (k *keys) refresh(ctx context.Context) error {
 	return nil
 }
 
-// wait returns when the fetch has ended, whatever came of it. It allows a
+// wait returns when the fetch has ended, well or not. It allows a
 // second more for a transport that needs a moment to end.
 func (k *keys) wait(ctx context.Context, f *flight) error {
 	select {
@@ -201,8 +201,8 @@ func (k *keys) start(now time.Time, reason string) {
 	}
 	f := &flight{reason: reason, begun: now, done: make(chan struct{})}
 	k.flight = f
-	// The fetch serves every request, so it has no request's context: its end
-	// would take the fetch from the others.
+	// The fetch is for every request, so it has no request's context: the end of
+	// one would cancel the fetch for the others.
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), k.cfg.FetchTimeout)
 		defer cancel()
@@ -223,7 +223,7 @@ func (k *keys) land(f *flight, set *keySet, err error) {
 		next.set, next.fetched, next.failures = last.set, last.fetched, last.failures+1
 		next.due = now.Add(backoff(next.failures))
 		if last.failures > 0 && f.begun.Before(last.due) {
-			// A Refresh out of turn: asking often must not put off the retries.
+			// A Refresh between retries: frequent calls must not delay the retries.
 			next.failures, next.due = last.failures, last.due
 		}
 	}
@@ -244,14 +244,14 @@ func (k *keys) land(f *flight, set *keySet, err error) {
 	close(f.done)
 }
 
-// since returns how long before now then was, by the clock that says more: the
+// since returns the time from then to now, by the clock that shows more: the
 // monotonic clock stops while the machine is suspended.
 func since(now, then time.Time) time.Duration {
 	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
 }
 
-// backoff returns how long to wait after so many failures in a row: up to
-// twice as long each time, from 1 to 60 seconds. It is random within a factor
+// backoff returns the delay after so many failures in a row: up to twice as
+// long each time, from 1 to 60 seconds. It is random within a factor
 // of two, so that the origins of a fleet don't retry at the same time.
 func backoff(failures int) time.Duration {
 	ceiling := min(time.Minute, time.Second<<min(failures, 6))

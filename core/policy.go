@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// AllOf allows if every policy does. The first one that refuses decides; one
-// that could not decide ([ErrPolicyUnavailable]) does only where none refuses.
+// AllOf allows if every policy does. The first one that refuses decides. One
+// that could not decide ([ErrPolicyUnavailable]) counts only if none refuses.
 // With no argument it allows. It panics if a policy is nil.
 func AllOf(policies ...Policy) Policy {
 	policies = mustPolicies("AllOf", policies)
@@ -46,7 +46,7 @@ func AnyOf(policies ...Policy) Policy {
 	}
 }
 
-// Not allows if policy refuses. Where policy could not decide, or ctx has
+// Not allows if policy refuses. If policy could not decide, or ctx has
 // ended, Not can't either: its error matches [ErrPolicyUnavailable]. It panics
 // if policy is nil.
 func Not(policy Policy) Policy {
@@ -66,8 +66,8 @@ func Not(policy Policy) Policy {
 	}
 }
 
-// Users allows people, as opposed to service tokens. Given subjects (sub
-// claims, Access's ids of people), only those.
+// Users allows people, as opposed to service tokens. If subjects (sub claims,
+// Access's ids of people) are given, it allows only those.
 func Users(subjects ...string) Policy {
 	subjects = slices.Clone(subjects)
 	return func(_ context.Context, c *Claims) error {
@@ -78,8 +78,8 @@ func Users(subjects ...string) Policy {
 	}
 }
 
-// Services allows service tokens, as [Claims.IsService] tells them. Given
-// Client IDs (common_name claims), only those.
+// Services allows service tokens: see [Claims.IsService]. If Client IDs
+// (common_name claims) are given, it allows only those.
 func Services(clientIDs ...string) Policy {
 	clientIDs = slices.Clone(clientIDs)
 	return func(_ context.Context, c *Claims) error {
@@ -100,7 +100,7 @@ func Emails(addresses ...string) Policy {
 }
 
 // EmailDomains allows people whose address is at one of these domains, such as
-// "example.com"; a subdomain is another domain. The case of ASCII letters is
+// "example.com". A subdomain is another domain. The case of ASCII letters is
 // ignored. With no argument it refuses.
 func EmailDomains(domains ...string) Policy {
 	domains = foldAll(domains)
@@ -144,7 +144,7 @@ func Audience(tags ...string) Policy {
 }
 
 // Custom allows callers whose claim custom.<name> is one of these values, or an
-// array that contains one of them. Values are compared exactly; numbers and
+// array that contains one of them. Values are compared exactly. Numbers and
 // other types match none. With no value it refuses.
 //
 // Access leaves attributes out for people with many, so never negate it:
@@ -166,9 +166,9 @@ func Custom(name string, values ...string) Policy {
 }
 
 // Groups allows people in one of these groups, by the group's id, name or email,
-// compared exactly. It asks Access through [Claims.Identity], and could not
-// decide where Access can't be asked: never "no groups". Groups are as of the
-// last login. Service tokens have none and are refused, so that Not(Groups(…))
+// compared exactly. It asks Access through [Claims.Identity]. If Access can't be
+// asked, its error matches [ErrPolicyUnavailable]. Groups are as of the last
+// login. Service tokens have none and are refused, so that Not(Groups(…))
 // lets them in. With no argument it refuses.
 func Groups(namesOrIDsOrEmails ...string) Policy {
 	wanted := slices.DeleteFunc(slices.Clone(namesOrIDsOrEmails), func(s string) bool { return s == "" })
@@ -186,7 +186,7 @@ func Groups(namesOrIDsOrEmails ...string) Policy {
 	}
 }
 
-// listed returns an error unless value is in the list, or any value will do.
+// listed returns an error unless value is in the list, or anything is set.
 // An empty value is in no list: it is a claim that the token doesn't have.
 func listed(what, value string, list []string, anything bool) error {
 	if anything || value != "" && slices.Contains(list, value) {
@@ -195,7 +195,7 @@ func listed(what, value string, list []string, anything bool) error {
 	return fmt.Errorf("%s %q is not among those listed", what, value)
 }
 
-// fold lowers ASCII letters only: strings.ToLower makes a k of the Kelvin sign.
+// fold lowers ASCII letters only: strings.ToLower turns the Kelvin sign into k.
 func fold(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {

@@ -12,9 +12,9 @@ import (
 )
 
 // Refusal is the answer to a refused client: a problem document (RFC 9457) and
-// its headers. It never says what was expected, but for the issuer, which is the
-// realm of a challenge. Each request has its own; an ErrorHandler may change it.
-// It is an error too: its text is Detail, fit for the client, and errors.Is and
+// its headers. The issuer, as the realm of a challenge, is the only expected value
+// in it. Each request has its own Refusal, and an ErrorHandler may change it. It
+// is an error too: its text is Detail, fit for the client. errors.Is and
 // errors.As find the cause, which is for the operator.
 type Refusal struct {
 	Status     int           // HTTP status: 401, 403, 503, or 500 for an error that isn't this package's
@@ -27,8 +27,8 @@ type Refusal struct {
 	cause error
 }
 
-// refusals says what a client gets for each class of error. One text serves for
-// all flaws of a token, so that nobody learns which it was.
+// refusals are the answers to clients by class of error. Most flaws of a token
+// share one text, so that a client doesn't learn which it was.
 var refusals = [...]struct {
 	classes      []error
 	status       int
@@ -98,7 +98,7 @@ func (r *Refusal) Error() string { return r.Detail }
 // Unwrap returns the error that was given to Refuse.
 func (r *Refusal) Unwrap() error { return r.cause }
 
-// Header returns the header fields of the answer, in a map of the caller's.
+// Header returns the header fields of the answer, in a new map.
 func (r *Refusal) Header() http.Header {
 	h := http.Header{
 		"Content-Type":  {"application/problem+json"},

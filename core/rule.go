@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Rule says which callers pass. The zero value lets every verified caller pass
-// and nobody else.
+// Rule says which callers pass. The zero value admits every verified caller and
+// nobody else.
 type Rule struct {
 	// Optional lets a request without a token pass, as an anonymous caller
 	// about whom Policy is not asked. A bad token in the header is refused all
 	// the same. A bad cookie counts as none, since browsers keep on sending
-	// those of old sessions and other applications; only where it may be good,
+	// those of old sessions and other applications. But if it may be good,
 	// because Access can't be asked, the request is refused with 503.
 	Optional bool
-	// Policy decides about verified callers. Nil lets each of them pass.
+	// Policy decides about verified callers. Nil admits all of them.
 	Policy Policy
 }
 

@@ -38,8 +38,8 @@ func parseTeam(s string) (issuer string, err error) {
 var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // parseEndpoint checks a Config.Endpoint and returns it without a trailing
-// slash. Keys that come over plain http could be anybody's, so that is for
-// tests on this machine.
+// slash. Keys that come over plain http could be forged, so http is for tests
+// on this machine.
 func parseEndpoint(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil {

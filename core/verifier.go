@@ -11,13 +11,13 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Where a team publishes its keys, has identities, and signs browsers out.
+// The paths of a team's keys, its identities and its logout.
 const certsPath, identityPath, logoutPath = "/cdn-cgi/access/certs", "/cdn-cgi/access/get-identity", "/cdn-cgi/access/logout"
 
 // A Verifier decides whether a token is good. Make one with [New] for the life
-// of the process. It is safe for concurrent use. It needs no closing: it owns
-// no goroutine but fetches under way, and for 30 seconds after the last one the
-// connections to Access.
+// of the process. It is safe for concurrent use. It needs no closing: it has
+// goroutines only during a fetch, and connections to Access for 30 seconds after
+// the last one.
 type Verifier struct {
 	issuer     string
 	audiences  []string
@@ -78,14 +78,14 @@ func New(cfg Config) (*Verifier, error) {
 func (v *Verifier) Issuer() string { return v.issuer }
 
 // LogoutURL returns the URL that signs a browser out of all applications of
-// the team; the same path on an application's own host signs out of that one.
+// the team. The same path on an application's own host signs out of that one.
 func (v *Verifier) LogoutURL() string { return v.issuer + logoutPath }
 
-// Refresh fetches the team's keys: it returns when a fetch has ended that began
-// after the call. Call it at start to find a mistyped team before the first
+// Refresh fetches the team's keys. It returns when a fetch that began after the
+// call has ended. Call it at start to find a mistyped team before the first
 // user does. It takes FetchTimeout at most, twice that where another fetch is
 // under way, and a second more where Config.HTTPClient ignores its context. The
-// error matches ErrKeysUnavailable; keys that were fetched before stay in use.
+// error matches ErrKeysUnavailable. Keys that were fetched before stay in use.
 func (v *Verifier) Refresh(ctx context.Context) error {
 	return v.keys.refresh(ctx)
 }
@@ -93,7 +93,7 @@ func (v *Verifier) Refresh(ctx context.Context) error {
 // Stats are readings for gauges.
 type Stats struct {
 	KeysFetched time.Time // when the keys in use were fetched; zero if there are none
-	KeysStale   time.Time // when they are refused for their age: MaxStale later; zero if there are none
+	KeysStale   time.Time // when they are too old to use: MaxStale later; zero if there are none
 	Tokens      int64     // in the cache of verified tokens, about
 	TokenBytes  int64     // the memory that they take, about
 }
@@ -112,10 +112,10 @@ func (v *Verifier) Stats() (s Stats) {
 // its time. It doesn't check whether the session was revoked since, and doesn't
 // keep the memory behind token.
 //
-// It waits for a fetch of the keys only where it can't do without, and then
+// It waits for a fetch of the keys only if it can't decide without, and then
 // FetchTimeout at most. If ctx ends first, the error matches ctx.Err() and
 // ErrKeysUnavailable. Every error but ErrForbidden and ErrPolicyUnavailable may
-// occur; that of an empty token is ErrNoToken.
+// occur. An empty token is ErrNoToken.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	began := time.Now()
 	claims, cached, err := v.verify(ctx, token, began, began)
@@ -125,7 +125,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 // decided logs and reports a decision, and returns it as the caller gets it.
 func (v *Verifier) decided(ctx context.Context, began time.Time, d Decision) (*Claims, error) {
 	if d.Err != nil {
-		// LogAttrs checks too, but its arguments cost memory by then.
+		// LogAttrs checks too, but its arguments are allocated before.
 		if v.logger.Enabled(ctx, slog.LevelDebug) {
 			v.logger.LogAttrs(ctx, slog.LevelDebug, "cfaccess: refused", slog.Any("error", d.Err))
 		}

@@ -38,7 +38,7 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived, now time.T
 	if err != nil {
 		return nil, false, err
 	}
-	kept := strings.Clone(token) // fiber uses a string's memory again
+	kept := strings.Clone(token) // fiber reuses a string's memory
 	claims.background = NewContext(context.Background(), claims)
 	claims.token, claims.verifier = &kept, v
 	v.cache.put(claims, keyID, key, v.keys.state.Load().set, v.leeway)
@@ -94,8 +94,8 @@ func (v *Verifier) verifySignature(ctx context.Context, token string, arrived ti
 	return request.payload.json, parsed.Header["kid"].(string), key, nil
 }
 
-// checkHeader checks what golang-jwt and keyfunc leave out: keyfunc would try
-// every key for a token without a kid.
+// checkHeader adds checks to golang-jwt's and keyfunc's: keyfunc would try every
+// key for a token without a kid.
 func checkHeader(header map[string]any) error {
 	if kid, _ := header["kid"].(string); kid == "" {
 		return fmt.Errorf("%w: header without a kid", ErrMalformed)
@@ -108,9 +108,9 @@ func checkHeader(header map[string]any) error {
 	return nil
 }
 
-// keyError carries an error of ours through keyfunc and golang-jwt. Both put
-// the text into one of their own at once, so it is a constant here: that of an
-// unknown key takes work to make.
+// keyError wraps an error of this package for keyfunc and golang-jwt. Both format
+// its text at once, so it is a constant here: the text of an unknown key takes
+// time to make.
 type keyError struct{ cause error }
 
 func (e *keyError) Error() string { return "no key" }
@@ -130,8 +130,8 @@ func parseError(parsed *jwt.Token, err error) error {
 }
 
 // verifyClaims returns the claims of a payload whose signature is good. If
-// several checks fail, the first here counts: that a token is for somebody
-// else says more than that it is old.
+// several checks fail, the first here counts: a wrong issuer or audience says
+// more than an old token.
 func (v *Verifier) verifyClaims(payload []byte) (*Claims, error) {
 	c, tokenType, err := decodeClaims(payload)
 	if err != nil {

@@ -26,7 +26,7 @@ const (
 	// PathRequired: New, Require with App.Policies, then that handler.
 	PathRequired = "/required"
 	// PathRequireAlone: Require with App.Policies, then that handler, as if
-	// somebody had forgotten New.
+	// New had been forgotten.
 	PathRequireAlone = "/require-alone"
 	// PathSkipped: as PathWhoAmI. App.Skips is true for it.
 	PathSkipped = "/skipped"
@@ -79,8 +79,8 @@ type App struct {
 	// Silent asks for an ErrorHandler that calls App.Handle and answers nothing.
 	// HandlesErrors is set too. It is for frameworks in which an adapter can tell.
 	Silent bool
-	// ShowsErrors asks for whatever the framework has to show clients the errors
-	// of its handlers and middleware, with every setting for debugging on.
+	// ShowsErrors asks for the framework's way to show clients the errors of its
+	// handlers and middleware, with every setting for debugging on.
 	ShowsErrors bool
 	// SkipPaths, unless it is nil, are the arguments of the adapter's SkipPaths,
 	// which takes the place of App.Skips.
