@@ -15,7 +15,7 @@ const tokenCookie = "CF_Authorization"
 
 // SetGroups sets the groups that get-identity answers with for a person, by their
 // names, in place of those set before. Upper and lower case in email are the
-// same. A person without groups, as everybody is at first, has an empty array.
+// same. A person without groups has an empty array. At first no person has groups.
 func (t *Team) SetGroups(email string, groups ...string) {
 	if groups == nil {
 		groups = []string{} // nil is null in JSON
@@ -44,8 +44,8 @@ func (t *Team) SetIdentity(email string, document map[string]any) {
 }
 
 // HandleIdentity calls handler for get-identity requests in the team's place: to
-// answer with an error, slowly, or with half of the document. Nil has the team
-// answer again.
+// answer with an error, slowly, or with half of the document. Nil restores
+// the team's answer.
 func (t *Team) HandleIdentity(handler http.Handler) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

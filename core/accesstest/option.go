@@ -81,7 +81,7 @@ func SignedHS256() Option {
 	}
 }
 
-// Unsigned leaves the signature empty and says so: alg "none", with the kid of
+// Unsigned leaves the signature empty and sets alg to "none", with the kid of
 // the current key.
 func Unsigned() Option {
 	return func(d *draft) {

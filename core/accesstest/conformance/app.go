@@ -54,7 +54,7 @@ const (
 	PathBarePanic   = "/bare/panic"
 )
 
-// What the handlers and the ErrorHandler of an App answer.
+// The answers of the handlers and the ErrorHandler of an App.
 const (
 	// FailureStatus and FailureMessage are the failure of PathFailure.
 	FailureStatus  = http.StatusTeapot

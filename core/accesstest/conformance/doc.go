@@ -14,7 +14,7 @@
 //
 // Each subtest has the name of what it tests. A subtest that fails prints the rule
 // that was broken. Start with -run 'Conformance/(claims|token)', since other
-// subtests fail where these do.
+// subtests fail if these do.
 //
 // The suite doesn't repeat core's tests of the decision itself, and leaves to the
 // adapter's own tests what only one framework has.
