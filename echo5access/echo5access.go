@@ -1,4 +1,4 @@
-// Package echo5access puts Cloudflare Access in front of handlers of echo v5.
+// Package echo5access protects handlers of echo v5 with Cloudflare Access.
 //
 //	e.Use(echo5access.New(verifier))
 //
@@ -19,26 +19,26 @@ import (
 type Config struct {
 	// Rule says which callers pass.
 	core.Rule
-	// Skipper, if set, returns true for the requests that pass unexamined:
-	// preflights, health checks. They get no claims here, and a forged email
-	// header is removed; claims of an outer New stay.
+	// Skipper, if set, returns true for the requests that pass unchecked,
+	// such as preflights and health checks. They get no claims here, and a forged
+	// email header is removed. Claims of an outer New stay.
 	Skipper func(*echo.Context) bool
 	// ErrorHandler, if set, answers the requests that New or a Require behind
-	// it refuses, or returns an error for echo's HTTPErrorHandler; where it does
-	// neither, the default refusal is returned. That is the error that it gets.
+	// it refuses, or returns an error for echo's HTTPErrorHandler. If it does
+	// neither, the default refusal is returned, which is also the error it gets.
 	ErrorHandler func(*echo.Context, error) error
 }
 
 const claimsKey, errorHandlerKey = "cfaccess", "cfaccess.errorHandler" // in echo's context
 
-// New returns the middleware that lets only callers reach the handler whom v and
-// the Config admit. The handler finds their claims with [Claims], under the key
-// "cfaccess" in echo's context, and with core.FromContext in the request's. Of
-// several Configs the first counts. New panics if v is nil.
+// New returns the middleware that lets a request reach the handler only if v and
+// the Config admit its caller. The handler finds the claims with [Claims], under
+// the key "cfaccess" in echo's context, and with core.FromContext in the
+// request's. Only the first Config is used. New panics if v is nil.
 //
 // A refusal is returned as an error whose text is safe to show. It is an
 // *echo.HTTPError, an *echo.ProblemError and a *core.Refusal with errors.As, and
-// core's error with errors.Is. The headers of the answer are set by then: an
+// core's error with errors.Is. The headers of the answer are set before: an
 // HTTPErrorHandler that sends another kind of body deletes Content-Type first.
 func New(v *core.Verifier, config ...Config) echo.MiddlewareFunc {
 	if v == nil {
@@ -71,7 +71,7 @@ func New(v *core.Verifier, config ...Config) echo.MiddlewareFunc {
 }
 
 // Require returns the middleware, for a route or group behind [New], that lets
-// only callers pass whom every policy allows. Without New before it, and
+// a caller pass only if every policy allows it. Without New before it, and
 // for an anonymous caller, it refuses with 401. It panics if a policy is nil.
 func Require(policies ...core.Policy) echo.MiddlewareFunc {
 	policy := core.AllOf(policies...)
@@ -95,7 +95,7 @@ func SkipPaths(paths ...string) func(*echo.Context) bool {
 }
 
 // Claims returns the claims of the request's caller, or false if it is
-// anonymous. The claims may be kept; c may not, echo uses it again.
+// anonymous. You may keep the claims, but not c, which echo reuses.
 func Claims(c *echo.Context) (*core.Claims, bool) {
 	return core.FromContext(c.Request().Context())
 }

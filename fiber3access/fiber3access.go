@@ -1,4 +1,4 @@
-// Package fiber3access puts Cloudflare Access in front of handlers of fiber v3.
+// Package fiber3access protects handlers of fiber v3 with Cloudflare Access.
 //
 //	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 //	app.Use(fiber3access.New(verifier))
@@ -24,23 +24,23 @@ import (
 type Config struct {
 	// Rule says which callers pass.
 	core.Rule
-	// Next, if set, returns true for the requests that pass unexamined, such as
-	// preflights. They get no claims here, and a forged email header is removed;
-	// claims of an outer New stay.
+	// Next, if set, returns true for the requests that pass unchecked, such as
+	// preflights. They get no claims here, and a forged email header is removed.
+	// Claims of an outer New stay.
 	Next func(fiber.Ctx) bool
 	// ErrorHandler, if set, answers the requests that New or a Require behind it
-	// refuses; an empty 200 is replaced by the default answer. The error is a
-	// *fiber.Error with errors.As and core's error with errors.Is; its text is
+	// refuses. An empty 200 is replaced by the default answer. The error is a
+	// *fiber.Error with errors.As and core's error with errors.Is. Its text is
 	// safe to show. Return it for the app's ErrorHandler.
 	ErrorHandler func(fiber.Ctx, error) error
 }
 
 const claimsKey, errorHandlerKey = "cfaccess", "cfaccess.errorHandler" // in Locals
 
-// New returns the middleware that lets only callers reach the handlers after it
-// whom v and the Config admit. Handlers find their claims with [Claims], under
-// the key "cfaccess" in Locals, and with core.FromContext in c, its Context and
-// its RequestCtx. Of several Configs the first counts. New panics if v is nil.
+// New returns the middleware that lets a request reach the handlers after it only
+// if v and the Config admit its caller. Handlers find the claims with [Claims],
+// under the key "cfaccess" in Locals, and with core.FromContext in c, its Context
+// and its RequestCtx. Only the first Config is used. New panics if v is nil.
 func New(v *core.Verifier, config ...Config) fiber.Handler {
 	if v == nil {
 		panic("fiber3access: New: the Verifier is nil")
@@ -51,7 +51,7 @@ func New(v *core.Verifier, config ...Config) fiber.Handler {
 	}
 	return func(c fiber.Ctx) error {
 		header := &c.Request().Header
-		if len(header.Host()) > 0 && len(header.Peek("host")) == 0 { // a token in another spelling would go unseen
+		if len(header.Host()) > 0 && len(header.Peek("host")) == 0 { // a token in another spelling would be missed
 			return fiber.NewError(fiber.StatusInternalServerError, "fiber3access needs header names normalized: unset DisableHeaderNormalizing")
 		}
 		if c.Request().IsBodyStream() && header.ContentLength() < 0 {
@@ -74,7 +74,7 @@ func New(v *core.Verifier, config ...Config) fiber.Handler {
 }
 
 // Require returns the middleware, for a route or group behind [New], that lets
-// only callers pass whom every policy allows. Without New before it, and
+// a caller pass only if every policy allows it. Without New before it, and
 // for an anonymous caller, it answers 401. It panics if a policy is nil.
 func Require(policies ...core.Policy) fiber.Handler {
 	policy := core.AllOf(policies...)
@@ -95,10 +95,10 @@ func SkipPaths(paths ...string) func(fiber.Ctx) bool {
 	return func(c fiber.Ctx) bool { return skip(utils.UnsafeString(c.Request().URI().PathOriginal())) }
 }
 
-// Claims returns the caller's claims, or false if it is anonymous.
+// Claims returns the caller's claims, or false for an anonymous caller.
 func Claims(c fiber.Ctx) (*core.Claims, bool) { return core.FromContext(c.Context()) }
 
-// headers are for core. The strings are fiber's: core copies what it keeps.
+// headers implements core.Headers. The strings are fiber's: core copies what it keeps.
 type headers struct {
 	ctx   fiber.Ctx
 	first [1]string // spares an allocation

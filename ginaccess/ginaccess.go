@@ -1,12 +1,11 @@
-// Package ginaccess puts Cloudflare Access in front of gin handlers.
+// Package ginaccess protects gin handlers with Cloudflare Access.
 //
 //	router.Use(ginaccess.New(verifier))
 //
 // Use covers only the routes that are registered after it. Gin's Recovery can
-// print request headers, in release mode too where a connection broke, and masks
-// only Authorization: the Access token is in the log then. Give it no writer
-// but a function that logs, with gin.CustomRecoveryWithWriter, as examples/gin
-// does.
+// print request headers, in release mode too if a connection broke. It masks only
+// Authorization, so the Access token gets into the log. Give it a nil writer and
+// a function that logs, with gin.CustomRecoveryWithWriter, as examples/gin does.
 package ginaccess
 
 import (
@@ -20,28 +19,28 @@ import (
 type Config struct {
 	// Rule says which callers pass.
 	core.Rule
-	// Skipper, if set, returns true for the requests that pass unexamined:
-	// preflights, health checks. They get no claims here, and a forged email
-	// header is removed; claims of an outer New stay.
+	// Skipper, if set, returns true for the requests that pass unchecked,
+	// such as preflights and health checks. They get no claims here, and a forged
+	// email header is removed. Claims of an outer New stay.
 	Skipper gin.Skipper
 	// ErrorHandler, if set, answers the requests that New or a Require behind
-	// it refuses; where it writes nothing, core.Refuse's answer is sent. The
-	// error is for the operator. The context is aborted by then.
+	// it refuses. If it writes nothing, core.Refuse's answer is sent. The error
+	// is for the operator. The context is aborted before.
 	ErrorHandler func(*gin.Context, error)
 }
 
-// Where New leaves the claims for gin's users, and its handler for Require.
+// The keys for the claims, and for New's ErrorHandler, which Require uses.
 const (
 	claimsKey       = "cfaccess"
 	errorHandlerKey = "cfaccess.errorHandler"
 )
 
-// New returns the middleware that lets only callers reach the handlers after it
-// whom v and the Config admit. Handlers find their claims with [Claims], under
-// the key "cfaccess" in gin's context, and with core.FromContext in both that
-// and the request's. A refusal is added to c.Errors as a *core.Refusal, whose
-// text is fit for the client. Of several Configs the first counts. New panics
-// if v is nil.
+// New returns the middleware that lets a request reach the handlers after it only
+// if v and the Config admit its caller. Handlers find the claims with [Claims],
+// under the key "cfaccess" in gin's context, and with core.FromContext in gin's
+// and the request's context. A refusal is added to c.Errors as a *core.Refusal,
+// whose text is fit for the client. Only the first Config is used. New panics if
+// v is nil.
 func New(v *core.Verifier, config ...Config) gin.HandlerFunc {
 	if v == nil {
 		panic("ginaccess: New: the Verifier is nil")
@@ -71,7 +70,7 @@ func New(v *core.Verifier, config ...Config) gin.HandlerFunc {
 }
 
 // Require returns the middleware, for a route or group behind [New], that lets
-// only callers pass whom every policy allows. Without New before it, and
+// a caller pass only if every policy allows it. Without New before it, and
 // for an anonymous caller, it answers 401. It panics if a policy is nil.
 func Require(policies ...core.Policy) gin.HandlerFunc {
 	policy := core.AllOf(policies...)
@@ -92,7 +91,7 @@ func SkipPaths(paths ...string) gin.Skipper {
 }
 
 // Claims returns the claims of the request's caller, or false if it is
-// anonymous. The claims may be kept; c may not, gin uses it again.
+// anonymous. You may keep the claims, but not c, which gin reuses.
 func Claims(c *gin.Context) (*core.Claims, bool) {
 	return core.FromContext(c.Request.Context())
 }

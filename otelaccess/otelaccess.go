@@ -1,4 +1,4 @@
-// Package otelaccess reports to OpenTelemetry what a [core.Verifier] does:
+// Package otelaccess reports a [core.Verifier] to OpenTelemetry: it records
 // metrics of its decisions, fetches, keys and cache, and attributes on the
 // spans of requests. The number of time series is bounded: all attributes have a
 // few fixed values, and none is taken from a token.
@@ -32,8 +32,8 @@ func WithMeterProvider(provider metric.MeterProvider) Option {
 	return func(c *config) { c.provider = provider }
 }
 
-// WithAttributes adds attributes to every metric, and to no span. In a process
-// with several Verifiers, give each an attribute with another value: otherwise
+// WithAttributes adds attributes to every metric, and to no span. If a process
+// has several Verifiers, give each an attribute with another value. Otherwise
 // their readings replace each other.
 func WithAttributes(attributes ...attribute.KeyValue) Option {
 	return func(c *config) { c.attributes = append(c.attributes, attributes...) }

@@ -1,11 +1,10 @@
-// Package stdaccess puts Cloudflare Access in front of a net/http handler, and
-// so of anything that takes func(http.Handler) http.Handler: http.ServeMux,
-// chi, gorilla.
+// Package stdaccess protects net/http handlers with Cloudflare Access, and every
+// router that takes func(http.Handler) http.Handler, such as chi and gorilla.
 //
 //	protect := stdaccess.New(verifier)
 //	mux.Handle("/", protect(app))
 //
-// Wrap handlers, rather than compare paths: a mux decodes the path before it
+// Wrap handlers instead of comparing paths: a mux decodes the path before it
 // matches, so /%61dmin is /admin.
 package stdaccess
 
@@ -21,21 +20,21 @@ import (
 type Config struct {
 	// Rule says which callers pass.
 	core.Rule
-	// Skipper, if set, returns true for the requests that pass unexamined:
-	// preflights, health checks. They get no claims here, and a forged email
-	// header is removed; claims of an outer New stay.
+	// Skipper, if set, returns true for the requests that pass unchecked,
+	// such as preflights and health checks. They get no claims here, and a forged
+	// email header is removed. Claims of an outer New stay.
 	Skipper func(*http.Request) bool
 	// ErrorHandler, if set, answers the requests that New or a Require behind
-	// it refuses. It must answer: net/http makes an empty 200 of none. The error
-	// is for the operator; core.Refuse gives the answer for the client.
+	// it refuses. It must answer, or else net/http sends an empty 200. The error
+	// is for the operator. core.Refuse returns the answer for the client.
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
 }
 
-// New returns the middleware that lets only callers reach the handler whom v and
-// the Config admit. The handler finds their claims with [Claims], and the
-// verified email in the header core.EmailHeader; a forged one is removed from
-// every request, see core.Forward. The ResponseWriter is passed on as it is. Of
-// several Configs the first counts. New panics if v is nil.
+// New returns the middleware that lets a request reach the handler only if v and
+// the Config admit its caller. The handler finds the claims with [Claims], and
+// the verified email in the header core.EmailHeader. A forged one is removed from
+// every request: see core.Forward. The ResponseWriter is passed on as it is. Only
+// the first Config is used. New panics if v is nil.
 func New(v *core.Verifier, config ...Config) func(http.Handler) http.Handler {
 	if v == nil {
 		panic("stdaccess: New: the Verifier is nil")
@@ -64,8 +63,8 @@ func New(v *core.Verifier, config ...Config) func(http.Handler) http.Handler {
 	}
 }
 
-// Require returns the middleware, for a handler behind [New], that lets only
-// callers pass whom every policy allows. Without New before it, and for
+// Require returns the middleware, for a handler behind [New], that lets a
+// caller pass only if every policy allows it. Without New before it, and for
 // an anonymous caller, it answers 401. It panics if a policy is nil.
 func Require(policies ...core.Policy) func(http.Handler) http.Handler {
 	policy := core.AllOf(policies...)
@@ -95,7 +94,7 @@ func Claims(r *http.Request) (*core.Claims, bool) {
 	return core.FromContext(r.Context())
 }
 
-// errorHandlerKey is where New leaves its ErrorHandler for Require.
+// errorHandlerKey is where New stores its ErrorHandler for Require.
 type errorHandlerKey struct{}
 
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
