@@ -127,21 +127,19 @@ var forgedShapes = []struct {
 	}},
 	{"number", func(n int) string { return `"x":` + strings.Repeat("1", n-4) }},
 	{"escapes", func(n int) string { return `"x":"` + strings.Repeat(`\n`, n/2-3) + `"` }},
-	{"unicode", func(n int) string { return `"x":"` + strings.Repeat(`\u00e9`, n/6-1) + `"` }},
-	{"string", func(n int) string { return `"x":"` + strings.Repeat("x", n-6) + `"` }},
 }
 
 // BenchmarkForged is the cost of tokens that anybody can make, of 8 KiB with the
 // JSON in the payload, or with a header of 512 bytes. The metric x is the multiple
 // of the first of them, an ordinary forged token: at most 5.
 func BenchmarkForged(b *testing.B) {
-	const stranger = "https://x.cloudflareaccess.com"
+	const foreign = "https://x.cloudflareaccess.com"
 	genuine := strings.Split(signUser(forged), ".")
 	var ordinary float64
 	for _, kid := range []struct{ name, id, issuer string }{
 		{"known", team.KeyID(), testIssuer},
 		{"unknown", strings.Repeat("0", 64), testIssuer},
-		{"foreign", strings.Repeat("0", 64), stranger},
+		{"foreign", strings.Repeat("0", 64), foreign},
 	} {
 		header := func(more string) string { return fmt.Sprintf(`{"alg":"RS256","kid":%q%s}`, kid.id, more) }
 		payload := func(more string) string {

@@ -180,6 +180,13 @@ func TestConfigRefuses(t *testing.T) {
 		"MaxStale negative":                   {func(c *Config) { c.MaxStale = -1 }, "Config.MaxStale"},
 		"MaxStale under RefreshInterval":      {func(c *Config) { c.RefreshInterval, c.MaxStale = 2*time.Hour, time.Hour }, "Config.MaxStale"},
 		"MaxStale as RefreshInterval":         {func(c *Config) { c.RefreshInterval, c.MaxStale = time.Hour, time.Hour }, ""},
+		"IdentityTTL without a unit":          {func(c *Config) { c.IdentityTTL = 300 }, "Config.IdentityTTL"},
+		"IdentityTTL negative":                {func(c *Config) { c.IdentityTTL = -1 }, "Config.IdentityTTL"},
+		"IdentityTTL over IdentityMaxStale's": {func(c *Config) { c.IdentityTTL = 2 * time.Hour }, ""},
+		"IdentityMaxStale without a unit":     {func(c *Config) { c.IdentityMaxStale = 3600 }, "Config.IdentityMaxStale"},
+		"IdentityMaxStale under IdentityTTL":  {func(c *Config) { c.IdentityTTL, c.IdentityMaxStale = time.Hour, time.Minute }, "Config.IdentityMaxStale"},
+		"IdentityMaxStale under the default":  {func(c *Config) { c.IdentityMaxStale = time.Minute }, "Config.IdentityMaxStale"},
+		"IdentityMaxStale as IdentityTTL":     {func(c *Config) { c.IdentityTTL, c.IdentityMaxStale = time.Minute, time.Minute }, ""},
 		"TokenCacheBytes negative means none": {func(c *Config) { c.TokenCacheBytes = -1 }, ""},
 		"TokenCacheBytes that counts tokens":  {func(c *Config) { c.TokenCacheBytes = 8192 }, "Config.TokenCacheBytes"},
 		"TokenCacheBytes under 64 KiB":        {func(c *Config) { c.TokenCacheBytes = 64<<10 - 1 }, "Config.TokenCacheBytes"},
@@ -208,7 +215,8 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if cfg.Endpoint != testIssuer || cfg.Leeway != 30*time.Second || cfg.RefreshInterval != time.Hour || cfg.MaxStale != 24*time.Hour ||
-		cfg.RefetchCooldown != 10*time.Second || cfg.FetchTimeout != 5*time.Second || cfg.TokenCacheBytes != 16<<20 || cfg.Logger == nil {
+		cfg.RefetchCooldown != 10*time.Second || cfg.FetchTimeout != 5*time.Second || cfg.TokenCacheBytes != 16<<20 || cfg.Logger == nil ||
+		cfg.IdentityTTL != 5*time.Minute || cfg.IdentityMaxStale != time.Hour {
 		t.Errorf("got %+v", cfg)
 	}
 }

@@ -185,3 +185,25 @@ func ExampleAudience() {
 	fmt.Println(payroll(context.Background(), forWiki) == nil)
 	// Output: false
 }
+
+// Engineers, as Access knows them from the identity provider.
+func ExampleGroups() {
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	team.SetGroups("ada@example.com", "engineering")
+	v, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL})
+	if err != nil {
+		panic(err)
+	}
+	engineers := core.Groups("engineering")
+	for _, email := range []string{"ada@example.com", "eve@example.com"} {
+		claims, err := v.Verify(context.Background(), team.SignUser(aud, email))
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(email, engineers(context.Background(), claims) == nil)
+	}
+	// Output:
+	// ada@example.com true
+	// eve@example.com false
+}

@@ -200,7 +200,7 @@ func (s *identities) fetch(c *Claims, last *identityEntry) identityEntry {
 		s.failures = 0
 	} else if isNews {
 		s.failures++
-		s.err, s.retry = err, now.Add(max(backoff(max(1, s.failures-outageFailures)), retryAfter))
+		s.err, s.retry = err, now.Add(max(backoff(max(1, s.failures-outageFailures+1)), retryAfter))
 	}
 	s.mu.Unlock()
 	if isNews {

@@ -86,10 +86,10 @@ func TestIdentityFleet(t *testing.T) {
 			mostRefused  int64         // requests of an origin
 			longestQueue time.Duration // 99 of 100 waits
 		}{
-			{"deploy", 5 * time.Minute, false, fleetSessions, 60_000, 0, 500 * time.Millisecond},
+			{"deploy", 5 * time.Minute, false, fleetSessions, 65_000, 0, 500 * time.Millisecond},
 			{"the ten minutes after", 10 * time.Minute, false, 2 * fleetSessions, 15_000, 0, 500 * time.Millisecond},
 			{"outage", 20 * time.Minute, true, 100, 5_000, 200, 5 * time.Second},
-			{"after the outage", 15 * time.Minute, false, 3 * fleetSessions, 30_000, 20, 500 * time.Millisecond},
+			{"after the outage", 15 * time.Minute, false, 3 * fleetSessions, 65_000, 20, 500 * time.Millisecond},
 		} {
 			for _, o := range origins {
 				o.access.delay = map[bool]time.Duration{true: forever}[phase.down]

@@ -28,7 +28,7 @@ func TestPolicies(t *testing.T) {
 	certified := &Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "x"}, Email: "eve@example.com", CommonName: "ci-bot"}
 	withoutEmail := &Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "x"}, CommonName: "ci-bot"}
 	email := func(address string) *Claims { return &Claims{Email: address} }
-	nobody := &Claims{}
+	empty := &Claims{}
 	allow, refuse := answer(nil), answer(errTest)
 
 	for name, test := range map[string]struct {
@@ -38,7 +38,7 @@ func TestPolicies(t *testing.T) {
 	}{
 		"Users: a person":                       {Users(), person, nil},
 		"Users: a service":                      {Users(), service, ErrForbidden},
-		"Users: nobody":                         {Users(), nobody, ErrForbidden},
+		"Users: no claims":                      {Users(), empty, ErrForbidden},
 		"Users: a person listed":                {Users("x", "7335d417"), person, nil},
 		"Users: a person not listed":            {Users("x"), person, ErrForbidden},
 		"Users: without a subject":              {Users(""), email("ada@example.com"), ErrForbidden},
@@ -49,7 +49,7 @@ func TestPolicies(t *testing.T) {
 		"Services: a person":                    {Services(), person, ErrForbidden},
 		"Services: a person with a common name": {Services("ci-bot"), certified, ErrForbidden},
 		"Services: a person without an email":   {Services(), withoutEmail, ErrForbidden},
-		"Services: nobody":                      {Services(), nobody, ErrForbidden},
+		"Services: no claims":                   {Services(), empty, ErrForbidden},
 		"Emails: listed in other case":          {Emails("bob@example.com", "ADA@example.COM"), person, nil},
 		"Emails: none listed":                   {Emails(), person, ErrForbidden},
 		"Emails: no email":                      {Emails(""), service, ErrForbidden},

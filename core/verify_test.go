@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -53,8 +52,6 @@ func TestVerifyChecks(t *testing.T) {
 
 		"exp missing":                   user(ErrMalformed, withoutClaim("exp")),
 		"exp null":                      user(ErrMalformed, withClaim("exp", nil)),
-		"exp a string":                  user(ErrMalformed, withClaim("exp", strconv.Itoa(far))),
-		"exp a boolean":                 user(ErrMalformed, withClaim("exp", true)),
 		"exp past the range of float64": user(ErrMalformed, withClaim("exp", number("1e999"))),
 		"exp past all dates":            user(ErrMalformed, withClaim("exp", number("1e300"))),
 		"exp in the year 10000":         user(ErrMalformed, withClaim("exp", 253402300800)),
@@ -71,8 +68,6 @@ func TestVerifyChecks(t *testing.T) {
 		"iss missing":               user(ErrIssuer, withoutClaim("iss")),
 		"iss null":                  user(ErrIssuer, withClaim("iss", nil)),
 		"iss empty":                 user(ErrIssuer, withClaim("iss", "")),
-		"iss a number":              user(ErrMalformed, withClaim("iss", 1)),
-		"iss an array":              user(ErrMalformed, withClaim("iss", []string{testIssuer})),
 		"iss another team":          user(ErrIssuer, withClaim("iss", "https://evil.cloudflareaccess.com")),
 		"iss with a trailing slash": user(ErrIssuer, withClaim("iss", testIssuer+"/")),
 
@@ -83,9 +78,7 @@ func TestVerifyChecks(t *testing.T) {
 		"aud another application":    user(ErrAudience, withClaim("aud", []string{otherAudience})),
 		"aud an empty array":         user(ErrAudience, withClaim("aud", []string{})),
 		"aud an empty string":        user(ErrAudience, withClaim("aud", "")),
-		"aud a number":               user(ErrMalformed, withClaim("aud", 7)),
 		"aud an array with a number": user(ErrMalformed, withClaim("aud", []any{testAudience, 7})),
-		"aud an object":              user(ErrMalformed, withClaim("aud", object{"0": testAudience})),
 		"aud a prefix of ours":       user(ErrAudience, withClaim("aud", testAudience[:63])),
 		"aud ours with more behind":  user(ErrAudience, withClaim("aud", testAudience+"0")),
 		"aud in upper case":          user(ErrAudience, withClaim("aud", strings.ToUpper(testAudience))),
@@ -100,7 +93,6 @@ func TestVerifyChecks(t *testing.T) {
 		"type empty, a service token":            service(ErrTokenType, withClaim("type", "")),
 		"type org":                               user(ErrTokenType, withClaim("type", "org")),
 		"type in upper case":                     user(ErrTokenType, withClaim("type", "APP")),
-		"type a number":                          user(ErrMalformed, withClaim("type", 1)),
 
 		// Strangers can have these signed with the team's keys.
 		"match, as it is sent":        asSent(ErrIssuer, object{"type": "match", "hostname": "wiki.example.com"}),
@@ -110,11 +102,7 @@ func TestVerifyChecks(t *testing.T) {
 		"meta, with iss, no type":     asSent(ErrTokenType, object{"iss": testIssuer, "exp": far, "hostname": "wiki.example.com"}),
 		"External Evaluation request": asSent(ErrTokenType, object{"iss": testIssuer, "exp": far, "identity": object{"email": "eve@example.com"}}),
 
-		// A claim that a decision rests on has its type.
-		"email a number":        user(ErrMalformed, withClaim("email", 1)),
-		"sub a number":          user(ErrMalformed, withClaim("sub", 1)),
-		"sub missing":           user(nil, withoutClaim("sub")),
-		"common_name an object": service(ErrMalformed, withClaim("common_name", object{})),
+		"sub missing": user(nil, withoutClaim("sub")),
 
 		"no claims":                 {func() string { return team.Sign(object{}) }, ErrIssuer},
 		"iss before type":           user(ErrIssuer, withClaim("iss", "x"), withClaim("type", "org")),
@@ -148,8 +136,6 @@ func TestVerifyChecks(t *testing.T) {
 	for _, name := range []string{"nbf", "iat"} {
 		tests[name+" missing"] = user(nil, withoutClaim(name))
 		tests[name+" null"] = user(nil, withClaim(name, nil))
-		tests[name+" a string"] = user(ErrMalformed, withClaim(name, "0"))
-		tests[name+" an object"] = user(ErrMalformed, withClaim(name, object{}))
 		tests[name+" past all dates"] = user(ErrMalformed, withClaim(name, number("1e300")))
 		tests[name+" before all dates"] = user(ErrMalformed, withClaim(name, number("-1e300")))
 		tests[name+" in the year 10000"] = user(ErrMalformed, withClaim(name, 253402300800))
@@ -157,6 +143,16 @@ func TestVerifyChecks(t *testing.T) {
 		tests[name+" at now + leeway"] = dated(nil, name, leeway)
 		tests[name+" 1 ms after now + leeway"] = dated(ErrNotYetValid, name, leeway+second/1000)
 		tests[name+" 1 s after now + leeway"] = dated(ErrNotYetValid, name, leeway+second)
+	}
+	// A claim that a decision rests on has its type.
+	for name, values := range map[string][]any{
+		"exp": {"4102444800", true, object{}, []int{far}}, "nbf": {"0", true, object{}}, "iat": {"0", true, object{}},
+		"iss": {1, []string{testIssuer}}, "aud": {7, object{"0": testAudience}}, "type": {1, []string{"app"}}, "email": {1, []string{"ada@example.com"}}, "sub": {1, object{}},
+		"common_name": {1, object{}},
+	} {
+		for _, value := range values {
+			tests[fmt.Sprintf("%s a %T", name, value)] = user(ErrMalformed, withClaim(name, value))
+		}
 	}
 	for _, name := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "type", "email", "common_name", "identity_nonce", "country", "custom"} {
 		// Names of claims are compared exactly (RFC 7519 section 4). The value has
@@ -485,7 +481,7 @@ func TestVerifyDoesNotKeepTheCallersMemory(t *testing.T) {
 	}
 }
 
-// A request is judged by the time after it waited for keys.
+// A request is decided by the time after it waited for keys.
 func TestTokenExpiresWhileItsRequestWaits(t *testing.T) {
 	const wait = 3 * time.Second
 	// A token that is good for a second more.

@@ -17,6 +17,9 @@ func newMiddleware(app conformance.App) echo.MiddlewareFunc {
 		Rule:    app.Rule,
 		Skipper: func(c echo.Context) bool { return app.Skips(c.Path()) },
 	}
+	if app.SkipPaths != nil {
+		config.Skipper = echoaccess.SkipPaths(app.SkipPaths...)
+	}
 	if app.HandlesErrors {
 		config.ErrorHandler = func(c echo.Context, err error) error {
 			text := app.Handle(err, c.Request().Header)

@@ -33,9 +33,7 @@ func Example() {
 
 	visit := func(path, token string) {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
-		if token != "" {
-			r.Header.Set(core.TokenHeader, token)
-		}
+		r.Header.Set(core.TokenHeader, token)
 		w := httptest.NewRecorder()
 		e.ServeHTTP(w, r)
 		fmt.Println(w.Code, w.Body)

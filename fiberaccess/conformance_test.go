@@ -19,6 +19,9 @@ func newMiddleware(app conformance.App) fiber.Handler {
 		Rule: app.Rule,
 		Next: func(c *fiber.Ctx) bool { return app.Skips(c.Path()) },
 	}
+	if app.SkipPaths != nil {
+		config.Next = fiberaccess.SkipPaths(app.SkipPaths...)
+	}
 	switch {
 	case app.HandlesErrors:
 		config.ErrorHandler = func(c *fiber.Ctx, err error) error {

@@ -36,9 +36,7 @@ func Example() {
 
 	visit := func(path, token string) {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
-		if token != "" {
-			r.Header.Set(core.TokenHeader, token)
-		}
+		r.Header.Set(core.TokenHeader, token)
 		response, err := app.Test(r)
 		if err != nil {
 			panic(err)

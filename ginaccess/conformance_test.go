@@ -18,6 +18,9 @@ func newMiddleware(app conformance.App) gin.HandlerFunc {
 		Rule:    app.Rule,
 		Skipper: func(c *gin.Context) bool { return app.Skips(c.Request.URL.Path) },
 	}
+	if app.SkipPaths != nil {
+		config.Skipper = ginaccess.SkipPaths(app.SkipPaths...)
+	}
 	if app.HandlesErrors {
 		config.ErrorHandler = func(c *gin.Context, err error) {
 			if text := app.Handle(err, c.Request.Header); !app.Silent {

@@ -1,6 +1,7 @@
 package ginaccess_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -33,9 +34,7 @@ func Example() {
 
 	visit := func(path, token string) {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
-		if token != "" {
-			r.Header.Set(core.TokenHeader, token)
-		}
+		r.Header.Set(core.TokenHeader, token)
 		w := httptest.NewRecorder()
 		router.ServeHTTP(w, r)
 		fmt.Println(w.Code, w.Body)
@@ -48,5 +47,42 @@ func Example() {
 	// 200 ok
 	// 200 hello ada@example.com
 	// 200 hello administrator
+	// 403 {"type":"about:blank","title":"Forbidden","status":403,"detail":"You are signed in, but not allowed to do this.","code":"forbidden"}
+}
+
+// Groups are asked for at Access, and cached. A handler may ask the policy too,
+// to show administrators more.
+func Example_groups() {
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	team.SetGroups("ada@example.com", "engineering", "administrators")
+	verifier, err := core.New(core.Config{Team: "acme", Audiences: []string{audience}, Endpoint: team.URL})
+	if err != nil {
+		panic(err)
+	}
+	list := func(c *gin.Context) {
+		claims, _ := ginaccess.Claims(c)
+		err := core.Groups("administrators")(c.Request.Context(), claims)
+		if errors.Is(err, core.ErrPolicyUnavailable) {
+			core.Refuse(err).ServeHTTP(c.Writer, c.Request) // Access can't be asked: this is not "no"
+			return
+		}
+		isAdmin := err == nil
+		c.String(http.StatusOK, "administrator: %t", isAdmin)
+	}
+
+	router := gin.New()
+	router.Use(ginaccess.New(verifier))
+	router.GET("/deployments", ginaccess.Require(core.Groups("engineering")), list)
+
+	for _, email := range []string{"ada@example.com", "eve@example.com"} {
+		r := httptest.NewRequest(http.MethodGet, "/deployments", nil)
+		r.Header.Set(core.TokenHeader, team.SignUser(audience, email))
+		w := httptest.NewRecorder()
+		router.ServeHTTP(w, r)
+		fmt.Println(w.Code, w.Body)
+	}
+	// Output:
+	// 200 administrator: true
 	// 403 {"type":"about:blank","title":"Forbidden","status":403,"detail":"You are signed in, but not allowed to do this.","code":"forbidden"}
 }

@@ -14,6 +14,9 @@ func newMiddleware(app conformance.App) func(http.Handler) http.Handler {
 		Rule:    app.Rule,
 		Skipper: func(r *http.Request) bool { return app.Skips(r.URL.Path) },
 	}
+	if app.SkipPaths != nil {
+		config.Skipper = stdaccess.SkipPaths(app.SkipPaths...)
+	}
 	if app.HandlesErrors {
 		config.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
 			http.Error(w, app.Handle(err, r.Header), conformance.HandledStatus)

@@ -3,7 +3,9 @@ package accesstest
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -11,57 +13,63 @@ import (
 // tokenCookie is where a browser keeps its application token.
 const tokenCookie = "CF_Authorization"
 
-// An identity is what get-identity tells of a person.
-type identity struct {
-	ID                 string           `json:"id"`
-	Name               string           `json:"name"`
-	Email              string           `json:"email"`
-	Groups             []string         `json:"groups"`
-	Custom             map[string]any   `json:"custom"`
-	OIDCFields         map[string]any   `json:"oidc_fields"`
-	IdentityProvider   identityProvider `json:"idp"`
-	Geography          geography        `json:"geo"`
-	UserUUID           string           `json:"user_uuid"`
-	AccountID          string           `json:"account_id"`
-	IssuedAt           int64            `json:"iat"`
-	IP                 string           `json:"ip"`
-	AuthStatus         string           `json:"auth_status"`
-	CommonName         string           `json:"common_name"`
-	ServiceTokenID     string           `json:"service_token_id"`
-	ServiceTokenStatus bool             `json:"service_token_status"`
-	IsWARP             bool             `json:"is_warp"`
-	IsGateway          bool             `json:"is_gateway"`
-	GatewayAccountID   string           `json:"gateway_account_id"`
-	DeviceID           string           `json:"device_id"`
-	DevicePosture      map[string]any   `json:"devicePosture"`
-	DeviceSessions     map[string]any   `json:"device_sessions"`
-	Version            int              `json:"version"`
-}
-
-type identityProvider struct {
-	ID   string `json:"id"`
-	Type string `json:"type"`
-}
-
-type geography struct {
-	Country string `json:"country"`
-}
-
-// SetGroups sets the groups that get-identity reports for a person, in place of
-// those set before. Upper and lower case in email are the same. A person without
-// groups, as everybody is at first, has an empty array.
+// SetGroups sets the groups that get-identity answers with for a person, by their
+// names, in place of those set before. Upper and lower case in email are the
+// same. A person without groups, as everybody is at first, has an empty array.
 func (t *Team) SetGroups(email string, groups ...string) {
-	// A copy: the caller may change its slice. Never nil, which JSON calls null.
-	own := append([]string{}, groups...)
+	if groups == nil {
+		groups = []string{} // nil is null in JSON
+	}
+	t.SetIdentity(email, map[string]any{"groups": groups})
+}
+
+// SetIdentity sets members of the document that get-identity answers with for a
+// person, over those that it has by itself and those set before. The values are
+// those of encoding/json and may be of any type, such as groups that are objects,
+// or another person's email; nil stands for null. They are read during the call.
+//
+// SetIdentity panics if a value has no JSON form.
+func (t *Team) SetIdentity(email string, document map[string]any) {
+	var own map[string]any // the caller may change document
+	_ = json.Unmarshal(marshal("identity", document), &own)
+	email = strings.ToLower(email)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.groups[strings.ToLower(email)] = own
+	members := maps.Clone(t.identities[email])
+	if members == nil {
+		members = make(map[string]any)
+	}
+	maps.Copy(members, own)
+	t.identities[email] = members
+}
+
+// HandleIdentity calls handler for get-identity requests in the team's place: to
+// answer with an error, slowly, or with half of the document. Nil has the team
+// answer again.
+func (t *Team) HandleIdentity(handler http.Handler) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.identityHandler = handler
+}
+
+// IdentityFetches returns how many get-identity requests the team has received so
+// far, however they are answered.
+func (t *Team) IdentityFetches() int {
+	return int(t.identityFetches.Load())
 }
 
 // serveIdentity answers 200 for the token of a person, in the cookie
 // CF_Authorization, and otherwise 400 with the reason in the member "err", as
 // Access does.
 func (t *Team) serveIdentity(w http.ResponseWriter, r *http.Request) {
+	t.identityFetches.Add(1)
+	t.mu.Lock()
+	handler := t.identityHandler
+	t.mu.Unlock()
+	if handler != nil {
+		handler.ServeHTTP(w, r)
+		return
+	}
 	person, err := t.bearerOf(r)
 	if err != nil {
 		respond(w, http.StatusBadRequest, marshal("refusal", map[string]string{"err": err.Error()}))
@@ -71,41 +79,45 @@ func (t *Team) serveIdentity(w http.ResponseWriter, r *http.Request) {
 }
 
 // identityOf returns what the team knows of a person: the token's own claims and
-// the groups; the rest is fixed, or depends on the team and the email.
-func (t *Team) identityOf(person bearer) identity {
+// what SetGroups and SetIdentity have set; the rest is fixed, or depends on the
+// team and the email.
+func (t *Team) identityOf(person bearer) map[string]any {
+	type object = map[string]any
+	email := strings.ToLower(person.Email)
 	name, _, _ := strings.Cut(person.Email, "@")
 	account := sha256.Sum256([]byte(t.host))
-	custom := person.Custom
-	if custom == nil {
-		custom = map[string]any{}
+	document := object{
+		"id":                   t.uuid("id", email),
+		"name":                 name,
+		"email":                person.Email,
+		"groups":               []string{},
+		"custom":               object{},
+		"oidc_fields":          object{},
+		"idp":                  object{"id": t.uuid("idp", "onetimepin"), "type": "onetimepin"},
+		"geo":                  object{"country": person.Country},
+		"user_uuid":            person.Subject,
+		"account_id":           hex.EncodeToString(account[:16]),
+		"iat":                  int64(person.IssuedAt),
+		"ip":                   "192.0.2.1", // RFC 5737: for documentation
+		"auth_status":          "NONE",
+		"common_name":          "",
+		"service_token_id":     "",
+		"service_token_status": false,
+		"is_warp":              false,
+		"is_gateway":           false,
+		"gateway_account_id":   "",
+		"device_id":            "",
+		"devicePosture":        object{},
+		"device_sessions":      object{},
+		"version":              2,
 	}
-	return identity{
-		ID:               t.uuid("id", strings.ToLower(person.Email)),
-		Name:             name,
-		Email:            person.Email,
-		Groups:           t.groupsOf(person.Email),
-		Custom:           custom,
-		OIDCFields:       map[string]any{},
-		IdentityProvider: identityProvider{ID: t.uuid("idp", "onetimepin"), Type: "onetimepin"},
-		Geography:        geography{Country: person.Country},
-		UserUUID:         person.Subject,
-		AccountID:        hex.EncodeToString(account[:16]),
-		IssuedAt:         int64(person.IssuedAt),
-		IP:               "192.0.2.1", // RFC 5737: for documentation
-		AuthStatus:       "NONE",
-		DevicePosture:    map[string]any{},
-		DeviceSessions:   map[string]any{},
-		Version:          2,
+	if person.Custom != nil {
+		document["custom"] = person.Custom
 	}
-}
-
-func (t *Team) groupsOf(email string) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if groups, ok := t.groups[strings.ToLower(email)]; ok {
-		return groups
-	}
-	return []string{}
+	maps.Copy(document, t.identities[email])
+	return document
 }
 
 // serveLogout takes the browser's token away. The token itself stays valid until

@@ -103,6 +103,56 @@ func TestSetGroups(t *testing.T) {
 	expect("taken away", email)
 }
 
+func TestSetIdentity(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	token := team.SignUser(aud, email)
+	team.SetGroups(email, "engineering")
+	team.SetIdentity(strings.ToUpper(email), map[string]any{"name": "Ada", "is_warp": true, "idp": nil})
+	_, got := identify(t, team, token)
+	for name, want := range map[string]any{
+		"name": "Ada", "is_warp": true, "idp": nil, "groups": []any{"engineering"}, "email": email,
+	} {
+		if value, ok := got[name]; !ok || !reflect.DeepEqual(value, want) {
+			t.Errorf("%s is %v, want %v", name, value, want)
+		}
+	}
+	given := []any{map[string]string{"id": "1", "name": "ops"}, "dev"}
+	team.SetIdentity(email, map[string]any{"email": "eve@example.com", "groups": given})
+	given[1] = "changed"
+	_, got = identify(t, team, token)
+	if groups := []any{map[string]any{"id": "1", "name": "ops"}, "dev"}; got["email"] != "eve@example.com" || !reflect.DeepEqual(got["groups"], groups) || got["name"] != "Ada" {
+		t.Errorf("got %v", got)
+	}
+	if _, other := identify(t, team, team.SignUser(aud, "bob@example.com")); other["name"] != "bob" {
+		t.Errorf("another person has %v", other)
+	}
+	if panicOf(func() { team.SetIdentity(email, map[string]any{"name": func() {}}) }) == nil {
+		t.Error("a value without a JSON form: no panic")
+	}
+}
+
+func TestHandleIdentity(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	cookie := &http.Cookie{Name: "CF_Authorization", Value: team.SignUser(aud, email)}
+	team.HandleIdentity(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "30")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	if got := call(team, http.MethodGet, identityPath, cookie); got.Code != http.StatusTooManyRequests || got.Header().Get("Retry-After") != "30" {
+		t.Errorf("got %d, %v", got.Code, got.Header())
+	}
+	team.HandleIdentity(nil)
+	if got := call(team, http.MethodGet, identityPath, cookie); got.Code != http.StatusOK {
+		t.Errorf("after nil: got %d", got.Code)
+	}
+	call(team, http.MethodGet, identityPath)
+	if got := team.IdentityFetches(); got != 3 {
+		t.Errorf("IdentityFetches is %d, want 3", got)
+	}
+}
+
 func TestIdentityRefusals(t *testing.T) {
 	t.Parallel()
 	team, other := sharedTeam(), accesstest.NewTeam("umbrella")

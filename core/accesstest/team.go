@@ -36,13 +36,17 @@ type Team struct {
 	stranger func() *key
 	fetches  atomic.Int64
 
+	identityFetches atomic.Int64
+
 	mu        sync.Mutex // mu guards the fields below.
 	current   *key
 	previous  *key
 	withdrawn bool                 // previous is no longer published
 	answer    http.Handler         // how certs requests are answered; nil lets them hang
 	hanging   []context.CancelFunc // wakes the requests that hang
-	groups    map[string][]string  // by lower-case email
+	// identities are the members set over a person's document, by lower-case email.
+	identities      map[string]map[string]any
+	identityHandler http.Handler // answers get-identity requests; nil: the team does
 }
 
 // NewTeam starts a team of that name, with a current and a previous key. The
@@ -56,12 +60,12 @@ func NewTeam(name string) *Team {
 	}
 	host := strings.ToLower(name) + ".cloudflareaccess.com"
 	t := &Team{
-		URL:      "http://" + listener.Addr().String(),
-		host:     host,
-		mux:      http.NewServeMux(),
-		served:   make(chan struct{}),
-		stranger: sync.OnceValue(func() *key { return newKey(host) }),
-		groups:   make(map[string][]string),
+		URL:        "http://" + listener.Addr().String(),
+		host:       host,
+		mux:        http.NewServeMux(),
+		served:     make(chan struct{}),
+		stranger:   sync.OnceValue(func() *key { return newKey(host) }),
+		identities: make(map[string]map[string]any),
 	}
 	t.previous, t.current = newKeys(host)
 	t.Recover()

@@ -32,18 +32,16 @@ func TestRouting(t *testing.T) {
 		method, path string
 		want         int
 	}{
-		"certs":                  {http.MethodGet, certsPath, http.StatusOK},
-		"certs, HEAD":            {http.MethodHead, certsPath, http.StatusOK},
-		"certs, POST":            {http.MethodPost, certsPath, http.StatusMethodNotAllowed},
-		"certs, OPTIONS":         {http.MethodOptions, certsPath, http.StatusMethodNotAllowed},
-		"certs, a query":         {http.MethodGet, certsPath + "?a=b", http.StatusOK},
-		"certs, a slash":         {http.MethodGet, certsPath + "/", http.StatusNotFound},
-		"get-identity":           {http.MethodGet, identityPath, http.StatusBadRequest},
-		"logout":                 {http.MethodGet, logoutPath, http.StatusOK},
-		"the root":               {http.MethodGet, "/", http.StatusNotFound},
-		"the folder":             {http.MethodGet, "/cdn-cgi/access/", http.StatusNotFound},
-		"another endpoint":       {http.MethodGet, "/cdn-cgi/access/login", http.StatusNotFound},
-		"another endpoint, POST": {http.MethodPost, "/cdn-cgi/access/login", http.StatusNotFound},
+		"certs":            {http.MethodGet, certsPath, http.StatusOK},
+		"certs, HEAD":      {http.MethodHead, certsPath, http.StatusOK},
+		"certs, POST":      {http.MethodPost, certsPath, http.StatusMethodNotAllowed},
+		"certs, OPTIONS":   {http.MethodOptions, certsPath, http.StatusMethodNotAllowed},
+		"certs, a query":   {http.MethodGet, certsPath + "?a=b", http.StatusOK},
+		"certs, a slash":   {http.MethodGet, certsPath + "/", http.StatusNotFound},
+		"get-identity":     {http.MethodGet, identityPath, http.StatusBadRequest},
+		"logout":           {http.MethodGet, logoutPath, http.StatusOK},
+		"the root":         {http.MethodGet, "/", http.StatusNotFound},
+		"another endpoint": {http.MethodGet, "/cdn-cgi/access/login", http.StatusNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := call(team, test.method, test.path).Code; got != test.want {

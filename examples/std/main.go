@@ -22,7 +22,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	verifier, err := core.FromEnv(ctx)
+	verifier, err := newVerifier(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 )
 
 func TestServer(t *testing.T) {
-	const aud = "32eafc7626e737aacf9ab6dbf6fe6f6ce3f0d5ad0b8d0a9d3b9a2d3c3a2b4228"
 	team := accesstest.NewTeam("acme")
 	defer team.Close()
 	verifier, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL})

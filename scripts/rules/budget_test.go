@@ -20,6 +20,7 @@ var budgets = map[string]int{
 	"echo5access":     140,
 	"fiberaccess":     170,
 	"fiber3access":    170,
+	"otelaccess":      200,
 	"examples":        700,
 	"scripts":         2400,
 }

@@ -26,6 +26,10 @@ var mayImport = map[string]struct {
 		code:  []string{"core", "github.com/gofiber/fiber/v3", "github.com/gofiber/utils/v2"},
 		tests: []string{"github.com/valyala/fasthttp"},
 	},
+	"otelaccess": {
+		code:  []string{"core", "go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace"},
+		tests: []string{"go.opentelemetry.io/otel/sdk"},
+	},
 }
 
 // core imports no web framework and no adapter. An adapter imports core and its

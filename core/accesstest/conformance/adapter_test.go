@@ -15,7 +15,7 @@ type middleware = func(http.Handler) http.Handler
 // An adapter is a small one for net/http that conforms. It consists of steps, so
 // that a test can break one of them.
 type adapter struct {
-	skips   func(app conformance.App, path string) bool
+	skips   func(app conformance.App, r *http.Request) bool
 	admit   func(r *http.Request, v *core.Verifier, rule core.Rule) (*core.Claims, error)
 	forward func(r *http.Request, c *core.Claims) *http.Request
 	serve   func(next http.Handler, w http.ResponseWriter, r *http.Request)
@@ -32,7 +32,12 @@ type adapter struct {
 
 func newAdapter() *adapter {
 	return &adapter{
-		skips: conformance.App.Skips,
+		skips: func(app conformance.App, r *http.Request) bool {
+			if app.SkipPaths != nil {
+				return core.SkipPaths(app.SkipPaths...)(r.URL.EscapedPath())
+			}
+			return app.Skips(r.URL.Path)
+		},
 		admit: func(r *http.Request, v *core.Verifier, rule core.Rule) (*core.Claims, error) {
 			return v.Admit(r.Context(), r.Header, rule)
 		},
@@ -59,12 +64,15 @@ func newAdapter() *adapter {
 type handlerKey struct{}
 
 func (a *adapter) newMiddleware(app conformance.App) middleware {
+	if core.SkipPaths(app.SkipPaths...); app.Verifier == nil {
+		panic("New: the Verifier is nil")
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if app.HandlesErrors {
 				r = r.WithContext(context.WithValue(r.Context(), handlerKey{}, app))
 			}
-			if a.skips(app, r.URL.Path) {
+			if a.skips(app, r) {
 				a.serve(next, w, a.forward(r, nil))
 				return
 			}

@@ -82,6 +82,9 @@ type App struct {
 	// ShowsErrors asks for whatever the framework has to show clients the errors
 	// of its handlers and middleware, with every setting for debugging on.
 	ShowsErrors bool
+	// SkipPaths, unless it is nil, are the arguments of the adapter's SkipPaths,
+	// which takes the place of App.Skips.
+	SkipPaths []string
 	// HTTP2 asks for HTTP/2 over TLS, as App.Serve has it. The certificate is not
 	// verified.
 	HTTP2 bool

@@ -6,8 +6,7 @@
 // way of its framework. [Run] calls it and does the rest. The routes are the Path
 // constants. Behind most of them stands a handler that reports what it sees:
 // [App.WhoAmI] for a framework on net/http, [App.Report] for another. The files
-// conformance_test.go of stdaccess, ginaccess, echoaccess, echo5access,
-// fiberaccess and fiber3access are complete examples.
+// conformance_test.go of the adapters here are complete examples.
 //
 // The server is a real one that listens on loopback, since the framework's own
 // HTTP code is tested with the adapter. It accepts header blocks of 16 KiB: a

@@ -171,7 +171,10 @@ var flaws = map[string]flaw{
 		}
 	}},
 	"ignores the Skipper": {"skipped/bad token", func(a *adapter) {
-		a.skips = func(conformance.App, string) bool { return false }
+		a.skips = func(conformance.App, *http.Request) bool { return false }
+	}},
+	"compares the decoded path": {"skip paths//%73kipped", func(a *adapter) {
+		a.skips = func(app conformance.App, r *http.Request) bool { return app.Skips(r.URL.Path) }
 	}},
 	"passes everybody through Require without New": {"require/without New", func(a *adapter) {
 		require := a.require

@@ -3,6 +3,7 @@ package conformance
 import (
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +75,60 @@ func (s *suite) skipped(t *testing.T) {
 	})
 }
 
+// skipPaths tests the adapter's SkipPaths.
+func (s *suite) skipPaths(t *testing.T) {
+	app := s.serve(t, App{SkipPaths: []string{"/healthz", PathSkipped}})
+	for path, skipped := range map[string]bool{
+		PathSkipped:                      true,
+		PathSkipped + "?probe=1":         true,
+		PathSkipped + "/":                false,
+		PathSkipped + ";x":               false,
+		PathSkipped + "/../whoami":       false,
+		PathSkipped + "/..%2fwhoami":     false,
+		PathSkipped + "%2f..%2fwhoami":   false,
+		"/%73kipped":                     false,
+		"//skipped":                      false,
+		"/./skipped":                     false,
+		strings.ToUpper(PathSkipped):     false,
+		PathWhoAmI:                       false,
+		PathWhoAmI + "?" + PathSkipped:   false,
+		PathWhoAmI + "/.." + PathSkipped: false,
+	} {
+		check(t, path, "SkipPaths compares the whole path as the client sent it", func(t *testing.T) {
+			got, err := tryRaw(app, http.MethodGet, path, nil, "") // net/http's client would change the path
+			if err != nil {
+				t.Fatal(err)
+			}
+			if skipped {
+				reached(t, got, anonymous)
+			} else if got.calls != 0 || got.status == http.StatusOK {
+				t.Errorf("got %d: %.300s", got.status, got.body)
+			}
+		})
+	}
+}
+
+// panics tests mistakes that a program must not start with.
+func (s *suite) panics(t *testing.T) {
+	for name, app := range map[string]App{
+		"nil Verifier":         {},
+		"nil Policy":           {Verifier: s.verifier, Policies: []core.Policy{core.Users(), nil}},
+		"path of a prefix":     {Verifier: s.verifier, SkipPaths: []string{"/public/*"}},
+		"path with a query":    {Verifier: s.verifier, SkipPaths: []string{"/public?x"}},
+		"path without a slash": {Verifier: s.verifier, SkipPaths: []string{"healthz"}},
+	} {
+		check(t, name, "a nil Verifier, a nil Policy and what isn't one exact path make the adapter panic with a message", func(t *testing.T) {
+			defer func() {
+				if message, ok := recover().(string); !ok || message == "" {
+					t.Error("no panic with a message")
+				}
+			}()
+			app.inner = &App{}
+			s.start(t, app)
+		})
+	}
+}
+
 // nested tests one New behind another. The inner New of s.plain refuses bob, that
 // of optional accepts no anonymous caller.
 func (s *suite) nested(t *testing.T) {
@@ -137,4 +192,21 @@ func (s *suite) require(t *testing.T) {
 		"without New, without token": {withoutNew, s.plain, PathRequireAlone, nil, "", core.ErrNoToken},
 	})
 	s.decisions(t, table)
+}
+
+// groups tests core.Groups, which asks Access for the caller's identity.
+func (s *suite) groups(t *testing.T) {
+	s.team.SetGroups(ada, "engineering")
+	app := s.serve(t, App{Policies: []core.Policy{core.Groups("engineering")}})
+	const rule = "a caller passes who is in one of the groups, as Access knows them"
+	s.decisions(t, map[string]decision{
+		"member":        {rule, app, PathRequired, inHeader(s.team.SignUser(audience, ada)), ada, nil},
+		"no member":     {rule, app, PathRequired, inHeader(s.team.SignUser(audience, bob)), "", core.ErrForbidden},
+		"service token": {"a service token is in no group", app, PathRequired, inHeader(s.team.SignService(audience, robot)), "", core.ErrForbidden},
+	})
+	s.team.HandleIdentity(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer s.team.HandleIdentity(nil)
+	s.decisions(t, map[string]decision{
+		"Access fails": {"where Access can't be asked, the client gets 503", app, PathRequired, inHeader(s.team.SignUser(audience, eve)), "", core.ErrPolicyUnavailable},
+	})
 }
