@@ -17,6 +17,7 @@ import (
 	"testing/fstest"
 
 	"github.com/gofiber/fiber/v3"
+	"github.com/gofiber/fiber/v3/middleware/cache"
 	"github.com/gofiber/fiber/v3/middleware/static"
 	"github.com/valyala/fasthttp"
 
@@ -477,6 +478,27 @@ func TestPrefixDoesNotProtectFiles(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// fiber's cache serves what it has to everybody, if New isn't in front of it.
+func TestCacheInFrontOfNewIsAHole(t *testing.T) {
+	v, team := newVerifier(t)
+	token := team.SignUser(audience, "ada@example.com")
+	protect := fiber3access.New(v)
+	for name, test := range map[string]struct {
+		first, second fiber.Handler
+		want          int
+	}{"cache first": {cache.New(), protect, 200}, "New first": {protect, cache.New(), 401}} {
+		app := fiber.New()
+		app.Use(test.first, test.second)
+		app.Get("/", func(c fiber.Ctx) error { return c.SendString("secret") })
+		if status, _ := get(t, app, token); status != fiber.StatusOK {
+			t.Errorf("%s: got %d", name, status)
+		}
+		if status, body := get(t, app, ""); status != test.want {
+			t.Errorf("%s: without a token: got %d %s, want %d", name, status, body, test.want)
+		}
 	}
 }
 
