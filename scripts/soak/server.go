@@ -12,16 +12,20 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/gofiber/fiber/v2"
+	fiber3 "github.com/gofiber/fiber/v3"
 	"github.com/labstack/echo/v4"
+	echo5 "github.com/labstack/echo/v5"
 
 	"github.com/cfaccess/cfaccess/core"
+	"github.com/cfaccess/cfaccess/echo5access"
 	"github.com/cfaccess/cfaccess/echoaccess"
+	"github.com/cfaccess/cfaccess/fiber3access"
 	"github.com/cfaccess/cfaccess/fiberaccess"
 	"github.com/cfaccess/cfaccess/ginaccess"
 	"github.com/cfaccess/cfaccess/stdaccess"
 )
 
-var frameworks = [...]string{"std", "gin", "echo", "fiber"}
+var frameworks = [...]string{"std", "gin", "echo", "echo5", "fiber", "fiber3"}
 
 // serve serves an adapter in front of a handler that answers who is asking.
 func serve(framework string, v *core.Verifier) (addr string, stop func()) {
@@ -40,12 +44,24 @@ func serve(framework string, v *core.Verifier) (addr string, stop func()) {
 		e.Use(echoaccess.New(v))
 		e.GET("/", echo.WrapHandler(whoAmI))
 		handler = e
+	case "echo5":
+		e := echo5.New()
+		e.Use(echo5access.New(v))
+		e.GET("/", echo5.WrapHandler(whoAmI))
+		handler = e
 	case "fiber":
 		app := fiber.New(fiber.Config{ReadBufferSize: 32 << 10, DisableStartupMessage: true})
 		app.Use(fiberaccess.New(v))
 		app.Get("/", func(c *fiber.Ctx) error { return c.SendString(identity(c.UserContext(), c.GetReqHeaders())) })
 		l := httptest.NewUnstartedServer(nil).Listener
 		go func() { _ = app.Listener(l) }() // clients see if it ends early
+		return l.Addr().String(), func() { _ = app.Shutdown() }
+	case "fiber3":
+		app := fiber3.New(fiber3.Config{ReadBufferSize: 32 << 10})
+		app.Use(fiber3access.New(v))
+		app.Get("/", func(c fiber3.Ctx) error { return c.SendString(identity(c.Context(), c.GetReqHeaders())) })
+		l := httptest.NewUnstartedServer(nil).Listener
+		go func() { _ = app.Listener(l, fiber3.ListenConfig{DisableStartupMessage: true}) }()
 		return l.Addr().String(), func() { _ = app.Shutdown() }
 	}
 	s := httptest.NewServer(handler)
