@@ -90,7 +90,7 @@ func (v *Verifier) authenticate(ctx context.Context, h Headers, optional bool, a
 // undecided returns the error of a cookie that may be good, since Access could
 // not be asked, and nil for every other.
 func undecided(err error) error {
-	if unknown, ok := errors.AsType[*unknownKeyError](err); ok && unknown.fetchErr != nil {
+	if unknown, ok := errors.AsType[*unknownKeyError](err); ok && unknown.fetchErr != nil && unknown.mayBeOurs() {
 		return &keysUnavailableError{cause: unknown.fetchErr}
 	}
 	if errors.Is(err, ErrKeysUnavailable) {

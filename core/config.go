@@ -42,7 +42,7 @@ type Config struct {
 	// idle, waits for the fetch. 0 means one hour.
 	RefreshInterval time.Duration
 	// MaxStale is how long the last good keys stay in use while fetching fails. 0
-	// means 24 hours, or RefreshInterval if that is longer. If given, at
+	// means 24 hours, or twice RefreshInterval if that is longer. If given, at
 	// least RefreshInterval.
 	MaxStale time.Duration
 	// RefetchCooldown is the least time between fetches caused by unknown key
@@ -164,7 +164,7 @@ func (c *Config) resolveNumbers() error {
 	}{
 		{"Leeway", &c.Leeway, 30 * time.Second, 5 * time.Minute},
 		{"RefreshInterval", &c.RefreshInterval, time.Hour, math.MaxInt64},
-		{"MaxStale", &c.MaxStale, max(24*time.Hour, c.RefreshInterval), math.MaxInt64},
+		{"MaxStale", &c.MaxStale, max(24*time.Hour, 2*c.RefreshInterval), math.MaxInt64},
 		{"RefetchCooldown", &c.RefetchCooldown, 10 * time.Second, math.MaxInt64},
 		{"IdentityTTL", &c.IdentityTTL, 5 * time.Minute, math.MaxInt64},
 		{"IdentityMaxStale", &c.IdentityMaxStale, max(time.Hour, c.IdentityTTL), math.MaxInt64},

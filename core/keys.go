@@ -106,6 +106,7 @@ func (k *keys) find(ctx context.Context, id string, request *lookup) (*jwkset.JW
 		select {
 		case <-wait.done:
 		case <-timeout:
+			jwk, _, err = k.decide(id, request) // the fetch may have ended, and its report not
 			return jwk, err
 		case <-ctx.Done():
 			return nil, &keysUnavailableError{cause: ctx.Err()}

@@ -30,7 +30,10 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived, now time.T
 			return claims, true, err
 		}
 	}
-	payload, keyID, key, err := v.verifySignature(ctx, token, arrived)
+	// fiber reuses a string's memory, also while a request waits for keys that its
+	// handler has given up: what is verified and what is kept must be the same.
+	kept := strings.Clone(token)
+	payload, keyID, key, err := v.verifySignature(ctx, kept, arrived)
 	if err != nil {
 		return nil, false, err
 	}
@@ -38,7 +41,6 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived, now time.T
 	if err != nil {
 		return nil, false, err
 	}
-	kept := strings.Clone(token) // fiber reuses a string's memory
 	claims.background = NewContext(context.Background(), claims)
 	claims.token, claims.verifier = &kept, v
 	v.cache.put(claims, keyID, key, v.keys.state.Load().set, v.leeway)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -479,6 +480,35 @@ func TestVerifyDoesNotKeepTheCallersMemory(t *testing.T) {
 	if again := verified(t, r, token); again != claims {
 		t.Error("the good token isn't cached any more")
 	}
+}
+
+// While a request waits for keys, its handler may have given up, as behind
+// fiber's timeout middleware, and the memory of its token be another request's. A
+// forged payload must not be verified by what is there afterwards.
+func TestVerifyWhileTheCallersMemoryIsReused(t *testing.T) {
+	bubble(t, "during the first fetch", func(t *testing.T, r *rig) {
+		r.endpoint.slow(time.Second)
+		own := signUser()
+		parts := strings.Split(own, ".")
+		payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := strings.Replace(string(payload), "ada@example.com", "eve@example.com", 1)
+		buffer := []byte(parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(forged)) + "." + parts[2])
+		aliased := unsafe.String(&buffer[0], len(buffer))
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			_, err := r.Verify(t.Context(), aliased)
+			wantClass(t, err, ErrSignature)
+		})
+		time.Sleep(time.Second / 2)
+		copy(buffer, own)
+		waiting.Wait()
+		if claims := verified(t, r, own); claims.Email != "ada@example.com" {
+			t.Errorf("ada's token is cached for %s", claims.Email)
+		}
+	})
 }
 
 // A request is decided by the time after it waited for keys.

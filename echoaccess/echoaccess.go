@@ -25,7 +25,8 @@ type Config struct {
 	Skipper func(echo.Context) bool
 	// ErrorHandler, if set, answers the requests that New or a Require behind
 	// it refuses, or returns an error for echo's HTTPErrorHandler. If it does
-	// neither, the default refusal is returned. The error is for the operator.
+	// neither, the default refusal is returned. The error is that refusal, an
+	// *echo.HTTPError whose text is safe to show.
 	ErrorHandler func(echo.Context, error) error
 }
 
@@ -105,14 +106,15 @@ func Claims(c echo.Context) (*core.Claims, bool) {
 }
 
 func refuse(c echo.Context, err error) error {
+	refusal := core.Refuse(err)
+	// The outermost error, and a new one each time: echo's default handler
+	// looks for it with a type assertion, and SetInternal would be a race.
+	public := &echo.HTTPError{Code: refusal.Status, Message: refusal, Internal: refusal}
 	if handle, ok := c.Get(errorHandlerKey).(func(echo.Context, error) error); ok {
-		if err := handle(c, err); err != nil || c.Response().Committed {
+		if err := handle(c, public); c.Response().Committed || err != nil && err != error(public) {
 			return err
 		}
 	}
-	refusal := core.Refuse(err)
 	maps.Copy(c.Response().Header(), refusal.Header())
-	// The outermost error, and a new one each time: echo's default handler
-	// looks for it with a type assertion, and SetInternal would be a race.
-	return &echo.HTTPError{Code: refusal.Status, Message: refusal, Internal: refusal}
+	return public
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/labstack/echo/v4"
@@ -67,5 +68,27 @@ func TestRefusalReachesTheErrorHandler(t *testing.T) {
 				t.Errorf("the client got %d %s", w.Code, w.Body)
 			}
 		})
+	}
+}
+
+// An ErrorHandler may hand its error on: the answer is the default one, and with
+// Debug no policy's text is shown.
+func TestErrorHandlerReturnsItsError(t *testing.T) {
+	v, team := newVerifier(t)
+	e := echo.New()
+	e.Debug = true
+	secret := func(context.Context, *core.Claims) error { return errors.New("ada is under investigation") }
+	e.GET("/", func(echo.Context) error { return nil }, echoaccess.New(v, echoaccess.Config{
+		Rule:         core.Rule{Policy: secret},
+		ErrorHandler: func(_ echo.Context, err error) error { return err },
+	}))
+	for token, want := range map[string]int{"": http.StatusUnauthorized, team.SignUser(audience, "ada@example.com"): http.StatusForbidden} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set(core.TokenHeader, token)
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if w.Code != want || w.Header().Get("Cache-Control") != "no-store" || strings.Contains(w.Body.String(), "investigation") {
+			t.Errorf("got %d %v %s, want %d", w.Code, w.Header(), w.Body, want)
+		}
 	}
 }
