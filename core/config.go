@@ -66,7 +66,8 @@ type Config struct {
 	IdentityMaxStale time.Duration
 	// HTTPClient fetches keys and identities. It is copied; the copy follows no redirects.
 	// Default, also for a nil Transport: a transport of its own with the proxy
-	// of the environment, TLS 1.2 or newer, and HTTP/2.
+	// of the environment, TLS 1.2 or newer, and HTTP/2. A transport must return
+	// when the request's context ends: until it does, no other fetch begins.
 	HTTPClient *http.Client
 	// Logger gets failed fetches at WARN and refusals at DEBUG, never a token.
 	// Default: slog.Default() as it is when New is called.

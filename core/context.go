@@ -21,6 +21,7 @@ func NewContext(ctx context.Context, c *Claims) context.Context {
 // FromContext returns the claims of the request's caller. It returns false without
 // an adapter, and for an anonymous caller that [Rule].Optional admits. ctx may be
 // a framework's own: *gin.Context, fiber v3's fiber.Ctx, *fasthttp.RequestCtx.
+// Don't keep such a ctx: frameworks reuse it for the next caller's request.
 func FromContext(ctx context.Context) (*Claims, bool) {
 	c, _ := ctx.Value(contextKey{}).(*Claims)
 	if c == nil {
