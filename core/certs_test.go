@@ -98,7 +98,7 @@ var (
 		"x5c nonsense":     madeKey("x5c", []any{"nonsense"}),
 		"key_ops nonsense": madeKey("key_ops", []any{"nonsense"}),
 		"a long kid":       madeKey("kid", strings.Repeat("k", 10_000)),
-		// Such an address would be the choice of whoever wrote the document.
+		// The author of the document would choose such an address.
 		"x5u":          madeKey("x5u", "https://127.0.0.1:1/x5u"),
 		"x5u nonsense": madeKey("x5u", "http://[nonsense"),
 	}

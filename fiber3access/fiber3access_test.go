@@ -218,7 +218,7 @@ func TestServerErrorsAreDecidedOnce(t *testing.T) {
 }
 
 // Without normalizing, fasthttp finds a header in one spelling only: a token in
-// another goes unseen. Nothing passes then, whoever made the server.
+// another goes unseen. Nothing passes then, also on a server of the user's own.
 func TestHeaderNamesMustBeNormalized(t *testing.T) {
 	v, team := newVerifier(t)
 	const want = "fiber3access needs header names normalized"

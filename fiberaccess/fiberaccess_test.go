@@ -126,7 +126,7 @@ func TestErrorHandlerHandsOver(t *testing.T) {
 }
 
 // Without normalizing, fasthttp finds a header in one spelling only: a token in
-// another goes unseen. Nothing passes then, whoever made the server.
+// another goes unseen. Nothing passes then, also on a server of the user's own.
 func TestHeaderNamesMustBeNormalized(t *testing.T) {
 	v, team := newVerifier(t)
 	token := team.SignUser(audience, "ada@example.com")
