@@ -21,6 +21,8 @@ var budgets = map[string]int{
 	"fiberaccess":     170,
 	"fiber3access":    170,
 	"otelaccess":      200,
+	"caddyaccess":     180,
+	"cmd/cfaccess":    2000,
 	"examples":        700,
 	"scripts":         2400,
 }

@@ -30,6 +30,14 @@ var mayImport = map[string]struct {
 		code:  []string{"core", "go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace"},
 		tests: []string{"go.opentelemetry.io/otel/sdk"},
 	},
+	"cmd/cfaccess": {
+		code: []string{
+			"core", "core/accesstest", "otelaccess", "github.com/spf13/cobra", "go.yaml.in/yaml/v3",
+			"github.com/prometheus/client_golang", "go.opentelemetry.io/otel",
+		},
+		tests: []string{"github.com/chromedp/chromedp", "github.com/coder/websocket"},
+	},
+	"caddyaccess": {code: []string{"core", "github.com/caddyserver/caddy/v2", "go.uber.org/zap"}},
 }
 
 // core imports no web framework and no adapter. An adapter imports core and its
