@@ -29,6 +29,7 @@ func FuzzToken(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, token string) {
 		claims, err := r.Verify(t.Context(), token)
+		wantExplained(t, r, token, err)
 		if err == nil {
 			if !slices.Contains(good, token) {
 				t.Fatalf("accepted, for %v: %q", claims, token)
@@ -77,7 +78,9 @@ func FuzzSignedToken(f *testing.F) {
 	r := newRig(f, quiet, func(c *Config) { c.Audiences = []string{"x"} })
 	r.endpoint.publish(rawJSONKey())
 	f.Fuzz(func(t *testing.T, header, payload []byte) {
-		claims, err := r.Verify(t.Context(), signRaw(string(header), string(payload)))
+		token := signRaw(string(header), string(payload))
+		claims, err := r.Verify(t.Context(), token)
+		wantExplained(t, r, token, err)
 		if err != nil {
 			wantOneClass(t, err)
 			return

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,11 +20,8 @@ const maxToken, maxHeader = 8 << 10, 512
 // claims. arrived is when the request came: however many tokens it brings, it
 // waits for keys until arrived + FetchTimeout at most.
 func (v *Verifier) verify(ctx context.Context, token string, arrived, now time.Time) (_ *Claims, cached bool, err error) {
-	switch {
-	case token == "":
-		return nil, false, ErrNoToken
-	case len(token) > maxToken: // before its hash is computed
-		return nil, false, fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, len(token), maxToken)
+	if err := checkSize(token); err != nil { // before its hash is computed
+		return nil, false, err
 	}
 	if entry := v.cache.get(token); entry != nil {
 		if claims, err := v.verifyCached(ctx, entry, arrived, now); claims != nil || err != nil {
@@ -47,6 +45,16 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived, now time.T
 	return claims, false, nil
 }
 
+func checkSize(token string) error {
+	switch {
+	case token == "":
+		return ErrNoToken
+	case len(token) > maxToken:
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, len(token), maxToken)
+	}
+	return nil
+}
+
 // verifyCached repeats the checks whose results change with time: whether the
 // key is still published, and the dates. It returns (nil, nil) if another key
 // has the key id now, so that the token must be verified anew.
@@ -65,8 +73,8 @@ func (v *Verifier) verifyCached(ctx context.Context, entry *cacheEntry, arrived,
 	case !now.Before(entry.until):
 		v.cache.remove(entry)
 		return nil, v.expired(entry.claims, now)
-	case now.Before(entry.from):
-		return nil, v.notYetValid(entry.claims, now)
+	case now.Before(entry.from): // the clock was set back
+		return nil, v.notYetValid("nbf or iat", entry.from.Add(v.leeway), now)
 	}
 	return entry.claims, nil
 }
@@ -131,46 +139,64 @@ func parseError(parsed *jwt.Token, err error) error {
 	return fmt.Errorf("%w: %w", ErrSignature, err) // not RS256, or not by this key
 }
 
-// verifyClaims returns the claims of a payload whose signature is good. If
-// several checks fail, the first here counts: a wrong issuer or audience says
-// more than an old token.
+// verifyClaims returns the claims of a payload whose signature is good.
 func (v *Verifier) verifyClaims(payload []byte) (*Claims, error) {
 	c, tokenType, err := decodeClaims(payload)
 	if err != nil {
 		return nil, fmt.Errorf("%w: claims: %w", ErrMalformed, err)
 	}
-	err = v.validator.Validate(c)
-	switch now := time.Now(); {
-	case c.Issuer == "", errors.Is(err, jwt.ErrTokenInvalidIssuer):
-		return nil, fmt.Errorf("%w: iss is %.100q, want %q", ErrIssuer, c.Issuer, v.issuer)
-	case strings.Join(c.Audience, "") == "", errors.Is(err, jwt.ErrTokenInvalidAudience):
-		return nil, fmt.Errorf("%w: aud is %.200q, want one of %q", ErrAudience, []string(c.Audience), v.audiences)
+	for _, check := range v.checkClaims(c, tokenType) {
+		if check.Err != nil {
+			return nil, check.Err
+		}
+	}
+	return c, nil
+}
+
+// checkClaims returns the checks of claims by name. If several fail, the first
+// counts: a wrong issuer or audience says more than an old token.
+func (v *Verifier) checkClaims(c *Claims, tokenType *string) [7]Check {
+	var iss, aud, typ, exp, nbf, iat, other error
+	err, now := v.validator.Validate(c), time.Now()
+	if c.Issuer == "" || errors.Is(err, jwt.ErrTokenInvalidIssuer) {
+		iss = fmt.Errorf("%w: iss is %.100q, want %q", ErrIssuer, c.Issuer, v.issuer)
+	}
+	if strings.Join(c.Audience, "") == "" || errors.Is(err, jwt.ErrTokenInvalidAudience) {
+		aud = fmt.Errorf("%w: aud is %.200q, want one of %q", ErrAudience, []string(c.Audience), v.audiences)
+	}
+	switch {
 	case tokenType == nil && !c.IsService():
 		// Access signs "meta" and "match" tokens with the same keys and the
 		// application's AUD, for strangers. Only old service tokens lack a type.
-		return nil, fmt.Errorf("%w: type is missing, and the claims are not a service token's", ErrTokenType)
+		typ = fmt.Errorf("%w: type is missing, and the claims are not a service token's", ErrTokenType)
 	case tokenType != nil && *tokenType != "app":
-		return nil, fmt.Errorf("%w: type is %.20q, want \"app\"", ErrTokenType, *tokenType)
-	case c.ExpiresAt == nil:
-		return nil, fmt.Errorf("%w: exp is missing", ErrMalformed)
-	case errors.Is(err, jwt.ErrTokenExpired):
-		return nil, v.expired(c, now)
-	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
-		return nil, v.notYetValid(c, now)
-	case err != nil:
-		return nil, fmt.Errorf("%w: claims: %w", ErrMalformed, err)
+		typ = fmt.Errorf("%w: type is %.20q, want \"app\"", ErrTokenType, *tokenType)
 	}
-	return c, nil
+	switch {
+	case c.ExpiresAt == nil:
+		exp = fmt.Errorf("%w: exp is missing", ErrMalformed)
+	case errors.Is(err, jwt.ErrTokenExpired):
+		exp = v.expired(c, now)
+	}
+	if errors.Is(err, jwt.ErrTokenNotValidYet) {
+		nbf = v.notYetValid("nbf", c.NotBefore.Time, now)
+	}
+	if errors.Is(err, jwt.ErrTokenUsedBeforeIssued) {
+		iat = v.notYetValid("iat", c.IssuedAt.Time, now)
+	}
+	if err != nil && cmp.Or(iss, aud, typ, exp, nbf, iat) == nil {
+		other = fmt.Errorf("%w: claims: %w", ErrMalformed, err)
+	}
+	return [...]Check{
+		{Name: "iss", Err: iss}, {Name: "aud", Err: aud}, {Name: "type", Err: typ}, {Name: "exp", Err: exp},
+		{Name: "nbf", Err: nbf}, {Name: "iat", Err: iat}, {Name: "claims", Err: other},
+	}
 }
 
 func (v *Verifier) expired(c *Claims, now time.Time) error {
 	return fmt.Errorf("%w: exp was %v ago, leeway %v", ErrExpired, now.Sub(c.ExpiresAt.Time).Round(time.Second), v.leeway)
 }
 
-func (v *Verifier) notYetValid(c *Claims, now time.Time) error {
-	name, date := "iat", c.IssuedAt
-	if date == nil || c.NotBefore != nil && c.NotBefore.After(date.Time) {
-		name, date = "nbf", c.NotBefore
-	}
+func (v *Verifier) notYetValid(name string, date, now time.Time) error {
 	return fmt.Errorf("%w: %s is %v ahead of this clock, leeway %v", ErrNotYetValid, name, date.Sub(now).Round(time.Second), v.leeway)
 }

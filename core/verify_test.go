@@ -171,6 +171,7 @@ func TestVerifyChecks(t *testing.T) {
 				if (claims == nil) != (err != nil) {
 					t.Fatalf("claims %v with error %v", claims, err)
 				}
+				wantExplained(t, r, token, err)
 			}
 		})
 	}
