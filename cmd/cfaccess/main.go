@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -15,7 +17,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:]))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // exitError ends the command with a status of its own. The command has printed
@@ -26,15 +28,18 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 
 // run executes the command line and returns the exit status: 2 for a mistake in
 // the command line, as for a result that is not known.
-func run(ctx context.Context, arguments []string) int {
+func run(ctx context.Context, arguments []string, in io.Reader, out, errs io.Writer) int {
 	root := newCommand()
 	root.SetArgs(arguments)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
 	if status, ok := errors.AsType[exitError](err); ok {
 		return int(status)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "cfaccess:", err)
+		fmt.Fprintln(errs, "cfaccess:", strings.TrimPrefix(err.Error(), "cfaccess: "))
 		return 2
 	}
 	return 0
@@ -47,6 +52,6 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand()
+	root.AddCommand(newVerifyCommand(), newKeysCommand())
 	return root
 }

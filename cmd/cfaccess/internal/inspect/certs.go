@@ -1,0 +1,129 @@
+package inspect
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cfaccess/cfaccess/core"
+)
+
+// A Key is a key that a team publishes.
+type Key struct {
+	ID, Type, Algorithm, Use string
+	Bits                     int       // of the RSA modulus
+	Status                   string    // "current", "previous", or "skipped: " and why
+	Since                    time.Time // from when its certificate is valid; zero if it has none
+}
+
+// noTag stands for an audience where none is judged: core wants one.
+var noTag = strings.Repeat("0", 64)
+
+// roundTrip is a transport in a function.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// record returns a transport that keeps the last body, so that the keys that are
+// shown are those that were used.
+func record(body *[]byte) roundTrip {
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	return func(request *http.Request) (*http.Response, error) {
+		response, err := transport.RoundTrip(request)
+		if err != nil {
+			return nil, err
+		}
+		defer response.Body.Close()
+		*body, err = io.ReadAll(io.LimitReader(response.Body, 1<<20+1)) // with one byte over 1 MiB, core refuses it
+		response.Body = io.NopCloser(bytes.NewReader(*body))
+		return response, err
+	}
+}
+
+func newVerifier(team, endpoint string, audiences []string, transport http.RoundTripper) (*core.Verifier, error) {
+	if endpoint != "" && !strings.HasPrefix(endpoint, "http://") { // core allows http on loopback only
+		return nil, errors.New("the endpoint of a local Access is an http URL on loopback")
+	}
+	return core.New(core.Config{
+		Team: team, Endpoint: endpoint, Audiences: audiences,
+		HTTPClient: &http.Client{Transport: transport}, Logger: slog.New(slog.DiscardHandler),
+	})
+}
+
+// Keys fetches the keys of a team: a name, a domain or the URL of a local Access.
+// If the document as a whole can't be used, it returns the keys and an error.
+func Keys(ctx context.Context, team, endpoint string) (issuer string, keys []Key, err error) {
+	var body []byte
+	v, err := newVerifier(team, endpoint, []string{noTag}, record(&body))
+	if err != nil {
+		return "", nil, err
+	}
+	err = v.Refresh(ctx)
+	return v.Issuer(), parseKeys(ctx, body), err
+}
+
+// parseKeys returns the keys of a certs document, nil if it is none.
+func parseKeys(ctx context.Context, body []byte) (keys []Key) {
+	var document struct {
+		Keys         []json.RawMessage            `json:"keys"`
+		PublicCert   struct{ KID string }         `json:"public_cert"`
+		Certificates []struct{ KID, Cert string } `json:"public_certs"`
+	}
+	if json.Unmarshal(body, &document) != nil {
+		return nil
+	}
+	since := map[string]time.Time{}
+	for _, c := range document.Certificates {
+		if block, _ := pem.Decode([]byte(c.Cert)); block != nil {
+			if certificate, err := x509.ParseCertificate(block.Bytes); err == nil {
+				since[c.KID] = certificate.NotBefore
+			}
+		}
+	}
+	current := document.PublicCert.KID // may be stale, so dates count first
+	for _, raw := range document.Keys {
+		var m struct{ KID, KTY, ALG, USE, N string }
+		_ = json.Unmarshal(raw, &m) // core says what is wrong
+		modulus, _ := base64.RawURLEncoding.DecodeString(m.N)
+		key := Key{ID: m.KID, Type: m.KTY, Algorithm: m.ALG, Use: m.USE, Bits: 8 * len(modulus), Status: "previous", Since: since[m.KID]}
+		if reason := skipped(ctx, raw); reason != "" {
+			key.Status = "skipped: " + reason
+		} else if key.Since.After(since[current]) {
+			current = key.ID
+		}
+		keys = append(keys, key)
+	}
+	for i := range keys {
+		if keys[i].ID == current && keys[i].Status == "previous" {
+			keys[i].Status = "current"
+		}
+	}
+	return keys
+}
+
+// skipped returns why core can't use a key, "" if it can: core judges a document
+// of this key alone.
+func skipped(ctx context.Context, key json.RawMessage) string {
+	body := fmt.Appendf(nil, `{"keys":[%s]}`, key)
+	v, err := newVerifier("acme", "", []string{noTag}, roundTrip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body))}, nil
+	}))
+	if err == nil {
+		err = v.Refresh(ctx)
+	}
+	if err == nil {
+		return ""
+	}
+	_, reason, _ := strings.Cut(err.Error(), "among 1: ")
+	return reason
+}

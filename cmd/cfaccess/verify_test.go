@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cfaccess/cfaccess/core/accesstest"
+)
+
+const (
+	audience = "32eafc7626e737604f7ac3d8f5eec6d4b3a6e2a4b5ffe2f5cbdcd9c2aa2b4228"
+	other    = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
+)
+
+// execute runs a command line and returns its exit status and output.
+func execute(t *testing.T, input string, arguments ...string) (status int, output string) {
+	t.Helper()
+	var out, errors bytes.Buffer
+	status = run(t.Context(), arguments, strings.NewReader(input), &out, &errors)
+	return status, out.String() + errors.String()
+}
+
+func TestVerify(t *testing.T) {
+	team, stranger := accesstest.NewTeam("acme"), accesstest.NewTeam("other")
+	defer team.Close()
+	defer stranger.Close()
+	const ada = "ada@example.com"
+	user := func(options ...accesstest.Option) string { return team.SignUser(audience, ada, options...) }
+	claim, ago := accesstest.WithClaim, func(d time.Duration) int64 { return time.Now().Add(-d).Unix() }
+	good := user()
+
+	both := []string{"--team", "acme", "--aud", audience}
+	for name, test := range map[string]struct {
+		pasted string
+		flags  []string
+		status int
+		texts  []string
+	}{
+		"good":                   {good, both, 0, []string{"✓ form", "✓ signature", "✓ exp", "email", ada, "in 23 h", "Signed with the current key.", "Result: good"}},
+		"several audiences":      {good, []string{"--team", "acme", "--aud", other, "--aud", audience}, 0, []string{"✓ aud", audience + " (" + other + " or " + audience + ")"}},
+		"the previous key":       {user(accesstest.SignedByPreviousKey()), both, 0, []string{"Signed with the previous key.", "Result: good"}},
+		"a header line":          {"cf-access-jwt-assertion: " + good + "\r\n", both, 0, []string{"Result: good"}},
+		"a cookie line":          {"Cookie: a=b; CF_Authorization=" + good + "; c=d", both, 0, []string{"Result: good"}},
+		"a curl command":         {"curl -H 'Cf-Access-Jwt-Assertion: " + good + "' http://x", both, 0, []string{"Result: good"}},
+		"service token":          {team.SignService(audience, "ci-bot.access"), both, 0, []string{"common_name", "ci-bot.access", "Result: good"}},
+		"old service token":      {team.SignService(audience, "ci-bot.access", accesstest.WithoutClaim("type"), claim("aud", audience)), both, 0, []string{"✓ type", "Result: good"}},
+		"expired":                {user(claim("exp", ago(3*time.Hour))), both, 1, []string{"✗ exp", "exp was 3h0m", "ago, leeway 30s", "3 h ago", "Hint: the session is over", "Result: bad"}},
+		"another team's":         {stranger.SignUser(audience, ada), both, 1, []string{"✗ kid", "✗ signature", "✗ iss", "https://other.cloudflareaccess.com", "want \"https://acme.cloudflareaccess.com\"", "Hint: this is another team's token"}},
+		"another application's":  {team.SignUser(other, ada), both, 1, []string{"✗ aud", other, audience, "Hint: this token is for another application"}},
+		"the session's":          {user(claim("type", "org")), both, 1, []string{"✗ type", `type is "org", want "app"`, "Hint: this is the team's session token, not an application's"}},
+		"of the metadata":        {team.Sign(map[string]any{"type": "meta", "aud": audience, "exp": ago(-time.Minute)}), both, 1, []string{"✗ iss", "✗ type", "Hint: Access gives tokens of this type to strangers"}},
+		"several faults":         {user(claim("type", "org"), claim("aud", other), claim("exp", ago(time.Hour))), both, 1, []string{"✗ aud", "✗ type", "✗ exp", "✓ signature"}},
+		"forged":                 {user(accesstest.SignedByStranger()), both, 1, []string{"✓ kid", "✗ signature", "✓ iss", "Hint: another key signed the token"}},
+		"truncated":              {good[:500], both, 1, []string{"✗ form", "alg  RS256", "Claims\n  can't be read", "Hint: a token is three parts"}},
+		"alg none":               {user(accesstest.Unsigned()), both, 1, []string{"✗ alg", "alg  none", "Hint: Access signs with RS256 only"}},
+		"HS256":                  {user(accesstest.SignedHS256()), both, 1, []string{"✗ alg", "✗ signature"}},
+		"a line break":           {good[:300] + "\n" + good[300:], both, 1, []string{"✗ form", "line break", "Hint: the token was copied from lines"}},
+		"no kid":                 {user(accesstest.WithoutHeader("kid")), both, 1, []string{"✗ form", "without a kid", "Hint: every token of Access names its key"}},
+		"a key that was rotated": {user(accesstest.WithHeader("kid", "gone")), both, 1, []string{"✗ kid", "Hint: this kid is not published"}},
+		"dated ahead":            {user(claim("iat", ago(-2*time.Minute))), both, 1, []string{"✗ iat", "ahead of this clock", "Hint: this machine's clock is behind"}},
+		"opaque":                 {"oauth:abc", both, 1, []string{"✗ form", "Header\n  can't be read", "oauth:"}},
+		"nothing":                {"", both, 1, []string{"✗ form", "Hint: the cookie is CF_Authorization"}},
+		"no team given":          {good, []string{"--aud", audience}, 2, []string{"– iss", "(not judged)", "✓ signature", "Result: unknown: give --team"}},
+		"no audience given":      {good, []string{"--team", "acme"}, 2, []string{"– aud", audience + " (not judged)", "Result: unknown: give --aud"}},
+		"neither given":          {good, nil, 2, []string{"– iss", "– aud", "Result: unknown: give --team"}},
+		"neither given, expired": {user(claim("exp", ago(time.Hour))), nil, 1, []string{"✗ exp", "Result: bad"}},
+		"names no team":          {team.Sign(map[string]any{"type": "meta", "exp": ago(-time.Minute)}), nil, 1, []string{"? kid", "the token names no team", "✗ type"}},
+		"names a team elsewhere": {user(claim("iss", "https://evil.example")), nil, 2, []string{"? signature", "the token names no team"}},
+		"control characters":     {user(claim("name", "\x1b[31m\u0085\u202e")), both, 0, []string{`\u001b[31m\u0085\u202e`}},
+		"custom claims":          {user(claim("custom", map[string]any{"groups": []string{"a"}})), both, 0, []string{`{"groups":["a"]}`}},
+		"a bad AUD tag":          {good, []string{"--team", "acme", "--aud", "'x'"}, 2, []string{"has quotes in it"}},
+		"a bad team":             {good, []string{"--team", "a b", "--aud", audience}, 2, []string{"is not a team"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, output := execute(t, test.pasted, append([]string{"verify", "--endpoint", team.URL}, test.flags...)...)
+			if status != test.status {
+				t.Errorf("exit status %d, want %d", status, test.status)
+			}
+			for _, text := range test.texts {
+				if !strings.Contains(output, text) {
+					t.Errorf("the output lacks %q", text)
+				}
+			}
+			for part := range strings.SplitSeq(test.pasted, ".") {
+				if len(part) > 20 && strings.Contains(output, part[:20]) {
+					t.Errorf("the output has a part of the token: %s", part[:20])
+				}
+			}
+			if t.Failed() || testing.Verbose() {
+				t.Logf("\n%s", output)
+			}
+		})
+	}
+}
+
+func TestVerifyTellsNothingWithoutKeys(t *testing.T) {
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	team.Fail(http.StatusInternalServerError)
+	flags := []string{"verify", "--endpoint", team.URL, "--team", "acme", "--aud", audience}
+	status, output := execute(t, team.SignUser(audience, "ada@example.com"), flags...)
+	if status != 2 || !strings.Contains(output, "? signature") || !strings.Contains(output, "status 500") {
+		t.Errorf("exit status %d, want 2:\n%s", status, output)
+	}
+	// What is bad with any key is bad.
+	if status, output = execute(t, team.SignUser(other, "ada@example.com"), flags...); status != 1 {
+		t.Errorf("another application's: exit status %d, want 1:\n%s", status, output)
+	}
+}
+
+// A token must not choose which host this machine asks.
+func TestVerifyAsksTeamsAndLoopbackOnly(t *testing.T) {
+	for _, issuer := range []string{"https://evil.example", "http://192.0.2.1", "https://acme.cloudflareaccess.com.evil.example", "https://acme.cloudflareaccess.com@evil.example", "https://evil.example/.cloudflareaccess.com"} {
+		team := accesstest.NewTeam("acme")
+		defer team.Close()
+		status, output := execute(t, team.SignUser(audience, "ada@example.com", accesstest.WithClaim("iss", issuer)), "verify", "--aud", audience)
+		if status != 2 || !strings.Contains(output, "the token names no team") {
+			t.Errorf("%s: exit status %d:\n%s", issuer, status, output)
+		}
+	}
+	if status, output := execute(t, "x", "verify", "--endpoint", "https://evil.example", "--team", "acme", "--aud", audience); status != 2 || !strings.Contains(output, "loopback") {
+		t.Errorf("an endpoint elsewhere: exit status %d:\n%s", status, output)
+	}
+}
+
+func TestVerifyReadsTheEnvironment(t *testing.T) {
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	t.Setenv("TEAM_DOMAIN", "https://acme.cloudflareaccess.com")
+	t.Setenv("POLICY_AUD", other+","+audience)
+	if status, output := execute(t, "", "verify", "--endpoint", team.URL, team.SignUser(audience, "ada@example.com")); status != 0 {
+		t.Errorf("exit status %d:\n%s", status, output)
+	}
+}
+
+func TestVerifyJSON(t *testing.T) {
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	status, output := execute(t, team.SignUser(other, "ada@example.com"), "verify", "--json", "--endpoint", team.URL, "--team", "acme", "--aud", audience)
+	var report struct {
+		Result, Reason, Key string
+		Claims              struct{ Email string }
+		Checks              []struct{ Name, Result, Got, Want, Error string }
+	}
+	if err := json.Unmarshal([]byte(output), &report); err != nil {
+		t.Fatalf("%v:\n%s", err, output)
+	}
+	if status != 1 || report.Result != "bad" || report.Key != "current" || report.Claims.Email != "ada@example.com" {
+		t.Errorf("exit status %d, report %+v", status, report)
+	}
+	for _, check := range report.Checks {
+		if (check.Name == "aud") != (check.Result == "bad") || check.Name == "aud" && (check.Got != other || check.Want != audience) {
+			t.Errorf("check %+v", check)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	status, output := execute(t, "", "keys", "acme", "--endpoint", team.URL)
+	for _, text := range []string{"https://acme.cloudflareaccess.com publishes 2 keys", team.KeyID(), "2048  RS256  sig  current, since", "previous, since"} {
+		if status != 0 || !strings.Contains(output, text) {
+			t.Errorf("exit status %d, the output lacks %q:\n%s", status, text, output)
+		}
+	}
+
+	var certs struct{ Keys []map[string]any }
+	if err := json.Unmarshal(team.Certs(), &certs); err != nil {
+		t.Fatal(err)
+	}
+	good := certs.Keys[0]
+	with := func(name string, value any) map[string]any {
+		key := map[string]any{"kid": "changed"}
+		for n, v := range good {
+			if n != "kid" {
+				key[n] = v
+			}
+		}
+		key[name] = value
+		return key
+	}
+	for name, test := range map[string]struct {
+		keys   []any
+		status int
+		texts  []string
+	}{
+		"another use":        {[]any{good, with("use", "enc")}, 0, []string{`skipped: key use "enc"`}},
+		"another type":       {[]any{good, with("kty", "EC")}, 0, []string{`skipped: key type "EC"`}},
+		"a small exponent":   {[]any{good, with("e", "Aw")}, 0, []string{"skipped: RSA exponent 3"}},
+		"no key id":          {[]any{good, with("kid", "")}, 0, []string{"skipped: key without a kid"}},
+		"not a key":          {[]any{good, "x"}, 0, []string{"skipped: json"}},
+		"no usable key":      {[]any{with("use", "enc")}, 2, []string{`skipped: key use "enc"`, "no usable key"}},
+		"a kid twice":        {[]any{good, with("kid", good["kid"]), certs.Keys[1]}, 0, nil},
+		"control characters": {[]any{good, with("kid", "\x1b[2J")}, 0, []string{`\u001b[2J`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body, err := json.Marshal(map[string]any{"keys": test.keys})
+			if err != nil {
+				t.Fatal(err)
+			}
+			team.Serve(string(body))
+			status, output := execute(t, "", "keys", "--endpoint", team.URL, "acme")
+			if status != test.status {
+				t.Errorf("exit status %d, want %d:\n%s", status, test.status, output)
+			}
+			for _, text := range test.texts {
+				if !strings.Contains(output, text) {
+					t.Errorf("the output lacks %q:\n%s", text, output)
+				}
+			}
+		})
+	}
+	t.Run("unreachable", func(t *testing.T) {
+		server := httptest.NewServer(nil)
+		server.Close()
+		if status, output := execute(t, "", "keys", server.URL); status != 2 || !strings.Contains(output, "refused") {
+			t.Errorf("exit status %d:\n%s", status, output)
+		}
+	})
+	t.Run("no team", func(t *testing.T) {
+		if status, output := execute(t, "", "keys"); status != 2 || !strings.Contains(output, "is not a team") {
+			t.Errorf("exit status %d:\n%s", status, output)
+		}
+	})
+}
