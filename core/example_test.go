@@ -87,6 +87,19 @@ func ExampleVerifier_Verify() {
 	// true
 }
 
+func ExampleVerifier_Explain() {
+	v, team := exampleVerifier()
+	token := team.SignUser(otherAUD, "ada@example.com", accesstest.WithClaim("type", "org"))
+	for _, check := range v.Explain(context.Background(), token).Checks {
+		if check.Err != nil {
+			fmt.Printf("%s: %.8s, want %.8s\n", check.Name, check.Got, check.Want)
+		}
+	}
+	// Output:
+	// aud: 0f1e2d3c, want 32eafc76
+	// type: org, want app
+}
+
 func ExampleVerifier_Admit() {
 	v, team := exampleVerifier()
 	headers := http.Header{}
