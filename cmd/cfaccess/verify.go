@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -14,7 +13,7 @@ import (
 )
 
 func newVerifyCommand() *cobra.Command {
-	var team, endpoint string
+	var team string
 	var audiences []string
 	var asJSON bool
 	c := &cobra.Command{
@@ -38,7 +37,7 @@ tell: keys can't be fetched, or the team or the AUD tag isn't given.`,
 				}
 				pasted = string(input)
 			}
-			report, err := inspect.Inspect(c.Context(), inspect.FindToken(pasted), team, endpoint, audiences)
+			report, err := inspect.Inspect(c.Context(), inspect.FindToken(pasted), team, audiences)
 			if err != nil {
 				return err
 			}
@@ -49,51 +48,34 @@ tell: keys can't be fetched, or the team or the AUD tag isn't given.`,
 			} else {
 				report.Print(c.OutOrStdout(), time.Now())
 			}
-			switch {
-			case err != nil:
-				return err
-			case report.Result == inspect.Bad:
-				return exitError(1)
-			case report.Result != inspect.Good:
-				return exitError(2)
+			if status := map[inspect.Result]exitError{inspect.Bad: 1, inspect.Unknown: 2}[report.Result]; status != 0 && err == nil {
+				return status
 			}
-			return nil
+			return err
 		},
 	}
-	var tags []string
-	if tag := os.Getenv("POLICY_AUD"); tag != "" {
-		tags = strings.Split(tag, ",")
+	c.Flags().StringVar(&team, "team", os.Getenv("TEAM_DOMAIN"), "team `name` or URL (TEAM_DOMAIN); without it, the token's own issuer")
+	c.Flags().StringSliceVar(&audiences, "aud", nil, "AUD `tag` of the application, or several (POLICY_AUD)")
+	if tags := os.Getenv("POLICY_AUD"); tags != "" {
+		audiences = strings.Split(tags, ",")
 	}
-	c.Flags().StringVar(&team, "team", os.Getenv("TEAM_DOMAIN"), "team `name` or URL; without it, the token's own issuer (environment: TEAM_DOMAIN)")
-	c.Flags().StringSliceVar(&audiences, "aud", tags, "AUD `tag` of the application; may be given several times (environment: POLICY_AUD)")
-	c.Flags().StringVar(&endpoint, "endpoint", "", "`URL` of a local Access that has the keys of --team")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
 func newKeysCommand() *cobra.Command {
-	var endpoint string
-	c := &cobra.Command{
+	return &cobra.Command{
 		Use:   "keys [TEAM]",
 		Short: "List the keys that a team publishes",
 		Long: `keys lists the keys that a team publishes, and says which ones cfaccess skips and
 why. TEAM is a name, a domain or the URL of a local Access; without it, TEAM_DOMAIN.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, arguments []string) error {
-			team := os.Getenv("TEAM_DOMAIN")
-			if len(arguments) > 0 {
-				team = arguments[0]
-			}
-			issuer, keys, err := inspect.Keys(c.Context(), team, endpoint)
+			issuer, keys, err := inspect.Keys(c.Context(), strings.Join(append(arguments, os.Getenv("TEAM_DOMAIN"))[:1], ""))
 			if len(keys) > 0 {
 				inspect.PrintKeys(c.OutOrStdout(), issuer, keys, time.Now())
 			}
-			if err != nil {
-				return fmt.Errorf("keys: %w", err)
-			}
-			return nil
+			return err
 		},
 	}
-	c.Flags().StringVar(&endpoint, "endpoint", "", "`URL` of a local Access that has the keys of the team")
-	return c
 }

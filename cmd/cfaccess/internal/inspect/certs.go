@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -50,21 +49,17 @@ func record(body *[]byte) roundTrip {
 	}
 }
 
-func newVerifier(team, endpoint string, audiences []string, transport http.RoundTripper) (*core.Verifier, error) {
-	if endpoint != "" && !strings.HasPrefix(endpoint, "http://") { // core allows http on loopback only
-		return nil, errors.New("the endpoint of a local Access is an http URL on loopback")
-	}
+func newVerifier(team string, audiences []string, transport http.RoundTripper) (*core.Verifier, error) {
 	return core.New(core.Config{
-		Team: team, Endpoint: endpoint, Audiences: audiences,
-		HTTPClient: &http.Client{Transport: transport}, Logger: slog.New(slog.DiscardHandler),
+		Team: team, Audiences: audiences, HTTPClient: &http.Client{Transport: transport}, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 
 // Keys fetches the keys of a team: a name, a domain or the URL of a local Access.
 // If the document as a whole can't be used, it returns the keys and an error.
-func Keys(ctx context.Context, team, endpoint string) (issuer string, keys []Key, err error) {
+func Keys(ctx context.Context, team string) (issuer string, keys []Key, err error) {
 	var body []byte
-	v, err := newVerifier(team, endpoint, []string{noTag}, record(&body))
+	v, err := newVerifier(team, []string{noTag}, record(&body))
 	if err != nil {
 		return "", nil, err
 	}
@@ -115,7 +110,7 @@ func parseKeys(ctx context.Context, body []byte) (keys []Key) {
 // of this key alone.
 func skipped(ctx context.Context, key json.RawMessage) string {
 	body := fmt.Appendf(nil, `{"keys":[%s]}`, key)
-	v, err := newVerifier("acme", "", []string{noTag}, roundTrip(func(*http.Request) (*http.Response, error) {
+	v, err := newVerifier("acme", []string{noTag}, roundTrip(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body))}, nil
 	}))
 	if err == nil {

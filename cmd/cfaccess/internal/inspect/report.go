@@ -51,31 +51,19 @@ type Check struct {
 // the token's own issuer, and without audiences the token's own is only shown:
 // the result is then never Good. Keys are fetched from team domains and from
 // loopback only.
-func Inspect(ctx context.Context, token, team, endpoint string, audiences []string) (*Report, error) {
+func Inspect(ctx context.Context, token, team string, audiences []string) (*Report, error) {
 	r := &Report{Result: Good, Header: decodeSegment(token, 0), Claims: decodeSegment(token, 1)}
 	hasTeam, hasAudience := team != "", len(audiences) > 0
 	if !hasTeam {
 		team, _ = r.Claims["iss"].(string)
 	}
-	switch aud := r.Claims["aud"].(type) {
-	case string:
-		if !hasAudience {
-			audiences = []string{aud}
-		}
-	case []any:
-		for i := 0; i < len(aud) && !hasAudience; i++ {
-			tag, _ := aud[i].(string)
-			audiences = append(audiences, tag)
-		}
+	if !hasAudience {
+		audiences = []string{noTag} // core wants one
 	}
 	var certs []byte
-	v, err := newVerifier(team, endpoint, audiences, record(&certs))
-	if err != nil && !hasAudience {
-		audiences = []string{noTag}
-		v, err = newVerifier(team, endpoint, audiences, record(&certs))
-	}
+	v, err := newVerifier(team, audiences, record(&certs))
 	if err != nil && !hasTeam {
-		v, err = newVerifier("acme", "", audiences, roundTrip(func(*http.Request) (*http.Response, error) {
+		v, err = newVerifier("acme", audiences, roundTrip(func(*http.Request) (*http.Response, error) {
 			return nil, errors.New("the token names no team as its issuer; give --team")
 		}))
 	}
