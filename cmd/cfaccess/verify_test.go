@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cfaccess/cfaccess/core/accesstest"
@@ -86,7 +87,7 @@ func TestVerify(t *testing.T) {
 		"names no team":          {team.Sign(map[string]any{"type": "meta", "exp": ago(-time.Minute)}), nil, 1, []string{"? kid", "the token names no team", "✗ type"}},
 		"names a team elsewhere": {user(claim("iss", "https://evil.example")), nil, 2, []string{"? signature", "the token names no team"}},
 		"control characters":     {user(claim("name", "\x1b[31m\u0085\u202e")), both, 0, []string{`\u001b[31m\u0085\u202e`}},
-		"custom claims":          {user(claim("custom", map[string]any{"groups": []string{"a"}})), both, 0, []string{`{"groups":["a"]}`}},
+		"custom claims":          {user(claim("custom", map[string]any{"groups": []string{"a"}, "id": uint64(1) << 63})), both, 0, []string{`{"groups":["a"],"id":9223372036854775808}`}},
 		"a bad AUD tag":          {good, []string{"--team", acme, "--aud", "'x'"}, 2, []string{"has quotes in it"}},
 		"a bad team":             {good, []string{"--team", "a b", "--aud", audience}, 2, []string{"is not a team"}},
 	} {
@@ -222,6 +223,38 @@ func TestKeys(t *testing.T) {
 			}
 		})
 	}
+	// Access's documentation says that public_cert may be stale.
+	t.Run("a stale public_cert", func(t *testing.T) {
+		var old, stale struct {
+			Keys         []any          `json:"keys"`
+			PublicCert   map[string]any `json:"public_cert"`
+			Certificates []any          `json:"public_certs"`
+		}
+		synctest.Test(t, func(t *testing.T) { // where it is the year 2000
+			local, err := accesstest.NewLocalTeam("http://127.0.0.1:1", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(local.Certs(), &old); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if err := json.Unmarshal(team.Certs(), &stale); err != nil {
+			t.Fatal(err)
+		}
+		stale.Keys[0], stale.Certificates[0], stale.PublicCert = old.Keys[1], old.Certificates[1], old.PublicCert
+		body, err := json.Marshal(stale)
+		if err != nil {
+			t.Fatal(err)
+		}
+		team.Serve(string(body))
+		_, output := execute(t, "", "keys", team.Issuer())
+		for line := range strings.Lines(output) {
+			if strings.Contains(line, team.KeyID()) && !strings.Contains(line, "current") {
+				t.Errorf("the newest key is not the current one:\n%s", output)
+			}
+		}
+	})
 	t.Run("unreachable", func(t *testing.T) {
 		server := httptest.NewServer(nil)
 		server.Close()
