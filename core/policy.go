@@ -54,12 +54,12 @@ func Not(policy Policy) Policy {
 	return func(ctx context.Context, c *Claims) error {
 		err := policy(ctx, c)
 		switch {
-		case err == nil:
-			return errors.New("a negated policy allows")
 		case errors.Is(err, ErrPolicyUnavailable):
 			return err
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w: %w", ErrPolicyUnavailable, ctx.Err())
+		case err == nil:
+			return errors.New("a negated policy allows")
 		default:
 			return nil
 		}
