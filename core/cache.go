@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/MicahParks/jwkset"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/maypok86/otter/v2"
 )
 
@@ -23,7 +24,6 @@ type cacheEntry struct {
 	set    *keySet     // a set in which jwk is published under keyID
 	from   time.Time   // valid from then on, leeway included
 	until  time.Time   // and until before then
-	weight uint32      // bytes
 }
 
 // newCache returns a cache of that many bytes.
@@ -31,14 +31,15 @@ func newCache(size int) *cache {
 	if size < 0 {
 		return nil
 	}
-	return &cache{newEntries(size, func(e *cacheEntry) uint32 { return e.weight })}
+	return &cache{newEntries[*cacheEntry](size)}
 }
 
-// newEntries returns room for entries of that many bytes in all.
-func newEntries[E any](size int, weigh func(E) uint32) *otter.Cache[string, E] {
+// newEntries returns room for entries of that many bytes in all. Each is weighed
+// once.
+func newEntries[E interface{ weigh() uint32 }](size int) *otter.Cache[string, E] {
 	return otter.Must(&otter.Options[string, E]{
 		MaximumWeight: uint64(size),
-		Weigher:       func(_ string, e E) uint32 { return weigh(e) },
+		Weigher:       func(_ string, e E) uint32 { return e.weigh() },
 		// Maintenance runs on the goroutine of the request that causes it:
 		// nothing is left to run when the verifier isn't used any more.
 		Executor: func(task func()) { task() },
@@ -56,19 +57,17 @@ func (c *cache) get(token string) *cacheEntry {
 	return entry
 }
 
-// put adds the token of claims that verified with this key, unless the key is
-// not published any more.
-func (c *cache) put(claims *Claims, keyID string, key any, set *keySet, leeway time.Duration) {
-	jwk := set.keys[keyID]
-	if c == nil || jwk == nil || jwk.Key() != key {
+// put adds the token of claims that verified with the key of a lookup, unless the
+// key is not published any more.
+func (c *cache) put(claims *Claims, by *lookup, set *keySet, leeway time.Duration) {
+	if c == nil || set.keys[by.keyID] != by.jwk {
 		return
 	}
-	entry := &cacheEntry{claims: claims, keyID: keyID, jwk: jwk, set: set, until: claims.ExpiresAt.Add(leeway), weight: weigh(claims)}
-	if claims.NotBefore != nil {
-		entry.from = claims.NotBefore.Add(-leeway)
-	}
-	if claims.IssuedAt != nil && claims.IssuedAt.Add(-leeway).After(entry.from) {
-		entry.from = claims.IssuedAt.Add(-leeway)
+	entry := &cacheEntry{claims: claims, keyID: by.keyID, jwk: by.jwk, set: set, until: claims.ExpiresAt.Add(leeway)}
+	for _, date := range []*jwt.NumericDate{claims.NotBefore, claims.IssuedAt} {
+		if date != nil && date.Add(-leeway).After(entry.from) {
+			entry.from = date.Add(-leeway)
+		}
 	}
 	c.entries.Set(cacheKey(*claims.token), entry)
 }
@@ -88,8 +87,9 @@ func (c *cache) size() (tokens, bytes int64) {
 // with their dates, otter's node.
 const entryBytes = 1 << 10
 
-// weigh returns about how many bytes an entry of these claims takes.
-func weigh(c *Claims) uint32 {
+// weigh returns about how many bytes the entry takes.
+func (e *cacheEntry) weigh() uint32 {
+	c := e.claims
 	// The token twice: every string of the claims is a part of it.
 	return uint32(entryBytes + 2*len(*c.token) + 32*len(c.Audience) + weighValue(c.Custom))
 }

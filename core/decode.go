@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -16,6 +17,9 @@ import (
 type unverified struct {
 	jwt.Claims // nil: the parser validates no claims, so it asks for none
 	json       []byte
+
+	once sync.Once // guards iss
+	iss  string
 }
 
 // UnmarshalJSON keeps a copy, as encoding/json demands.
@@ -25,10 +29,16 @@ func (u *unverified) UnmarshalJSON(b []byte) error {
 }
 
 // issuer returns the iss that the payload names, "" if it names none. It is only
-// a hint, since nothing is verified yet. It doesn't decode the other claims, so it
-// takes a quarter of the time of decoding the payload.
+// a hint, since nothing is verified yet.
 func (u *unverified) issuer() string {
-	d := jsontext.NewDecoder(bytes.NewReader(u.json), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	u.once.Do(func() { u.iss = scanIssuer(u.json) })
+	return u.iss
+}
+
+// scanIssuer doesn't decode the other claims, so it takes a quarter of the time of
+// decoding the payload.
+func scanIssuer(payload []byte) string {
+	d := jsontext.NewDecoder(bytes.NewReader(payload), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	for token, err := d.ReadToken(); err == nil && d.StackDepth() == 1; token, err = d.ReadToken() {
 		if token.Kind() != '"' {
 			continue // the opening brace

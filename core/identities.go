@@ -63,7 +63,7 @@ type identityFlight struct {
 
 func newIdentities(cfg Config) *identities {
 	return &identities{
-		cfg: cfg, entries: newEntries(identityCacheBytes, (*identityEntry).weigh),
+		cfg: cfg, entries: newEntries[*identityEntry](identityCacheBytes),
 		slots: make(chan struct{}, identityFetches), flights: make(map[string]*identityFlight),
 	}
 }

@@ -38,7 +38,7 @@ type Verifier struct {
 // New returns a Verifier for the tokens that cfg describes, or an error that
 // names the field with a bad value. It does no network I/O: the keys are
 // fetched when they are first needed, or by [Verifier.Refresh]. It logs a WARN
-// for an audience that is no AUD tag, and for a local Access.
+// for an audience that is no AUD tag, and where keys don't come from the team domain.
 func New(cfg Config) (*Verifier, error) {
 	cfg, issuer, err := cfg.resolve()
 	if err != nil {
@@ -67,7 +67,7 @@ func New(cfg Config) (*Verifier, error) {
 		}
 	}
 	if !strings.HasSuffix(issuer, "."+accessDomain) || cfg.Endpoint != issuer {
-		v.logger.Warn("cfaccess: keys come from a local Access, not from Cloudflare",
+		v.logger.Warn("cfaccess: keys don't come from the team domain",
 			slog.String("issuer", issuer), slog.String("endpoint", cfg.Endpoint))
 	}
 	return v, nil
@@ -141,11 +141,14 @@ func (v *Verifier) decided(ctx context.Context, began time.Time, d Decision) (*C
 	return d.Claims, nil
 }
 
-// fetched logs and reports a fetch.
-func (v *Verifier) fetched(e Fetch, retry time.Time) {
-	if e.Err != nil {
-		v.logger.LogAttrs(context.Background(), slog.LevelWarn, "cfaccess: fetching keys failed",
-			slog.String("reason", e.Reason), slog.Any("error", e.Err), slog.Time("retry", retry))
+// fetched logs and reports a fetch, and the states before and after it.
+func (v *Verifier) fetched(e Fetch, last, next *keysState) {
+	switch {
+	case e.Err != nil:
+		v.logger.Warn("cfaccess: fetching keys failed",
+			slog.String("reason", e.Reason), slog.Any("error", e.Err), slog.Time("retry", next.due))
+	case last.err != nil:
+		v.logger.Info("cfaccess: fetching keys works again")
 	}
 	if v.hooks.Fetched != nil {
 		v.hooks.Fetched(context.Background(), e)
