@@ -15,8 +15,7 @@ type cache struct {
 	entries *otter.Cache[string, *cacheEntry]
 }
 
-// cacheEntry is a verified token, and the data for the checks that are repeated
-// when it comes again.
+// cacheEntry is a verified token, and the data for the checks that are repeated.
 type cacheEntry struct {
 	claims *Claims
 	keyID  string
@@ -34,8 +33,7 @@ func newCache(size int) *cache {
 	return &cache{newEntries[*cacheEntry](size)}
 }
 
-// newEntries returns room for entries of that many bytes in all. Each is weighed
-// once.
+// newEntries returns room for entries of that many bytes. Each is weighed once.
 func newEntries[E interface{ weigh() uint32 }](size int) *otter.Cache[string, E] {
 	return otter.Must(&otter.Options[string, E]{
 		MaximumWeight: uint64(size),
@@ -57,8 +55,7 @@ func (c *cache) get(token string) *cacheEntry {
 	return entry
 }
 
-// put adds the token of claims that verified with the key of a lookup, unless the
-// key is not published any more.
+// put adds the token of claims that verified by a key, if that is still published.
 func (c *cache) put(claims *Claims, by *lookup, set *keySet, leeway time.Duration) {
 	if c == nil || set.keys[by.keyID] != by.jwk {
 		return
@@ -83,15 +80,13 @@ func (c *cache) size() (tokens, bytes int64) {
 	return int64(c.entries.EstimatedSize()), int64(c.entries.WeightedSize())
 }
 
-// entryBytes is the memory of a token without its strings: the entry, the claims
-// with their dates, otter's node.
+// entryBytes is the memory of a token without its strings: entry, claims, node.
 const entryBytes = 1 << 10
 
 // weigh returns about how many bytes the entry takes.
 func (e *cacheEntry) weigh() uint32 {
-	c := e.claims
 	// The token twice: every string of the claims is a part of it.
-	return uint32(entryBytes + 2*len(*c.token) + 32*len(c.Audience) + weighValue(c.Custom))
+	return uint32(entryBytes + 2*len(*e.claims.token) + 32*len(e.claims.Audience) + weighValue(e.claims.Custom))
 }
 
 // weighValue returns about how many bytes a decoded JSON value takes besides

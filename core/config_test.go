@@ -138,7 +138,7 @@ func TestAudiences(t *testing.T) {
 	for name, test := range audiences {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			_, err := New(Config{Team: "acme", Audiences: []string{testAudience, test.tag}, Logger: r.logger})
+			_, err := New(Config{Team: "acme", Audiences: []string{testAudience, test.tag}, Logger: r.cfg.Logger})
 			if test.looks != "" {
 				wantText(t, err, "Config.Audiences[1]", test.looks, "64 lower-case hex digits", "Cloudflare's dashboard")
 				return

@@ -70,12 +70,8 @@ func (e *unknownKeyError) Error() string {
 	return text
 }
 
-func (e *unknownKeyError) Unwrap() []error {
-	if e.fetchErr == nil {
-		return []error{ErrUnknownKey}
-	}
-	return []error{ErrUnknownKey, e.fetchErr}
-}
+func (e *unknownKeyError) Is(target error) bool { return target == ErrUnknownKey }
+func (e *unknownKeyError) Unwrap() error        { return e.fetchErr }
 
 // keysUnavailableError is ErrKeysUnavailable with the delay for a 503 answer.
 type keysUnavailableError struct {
@@ -89,8 +85,8 @@ func (e *keysUnavailableError) Error() string {
 
 func (e *keysUnavailableError) Unwrap() []error { return []error{ErrKeysUnavailable, e.cause} }
 
-// outsideError is an error of a policy, or of the HTTPClient. It is of exactly one
-// class, or none if that is nil, whatever it wraps: they may use another Verifier.
+// outsideError is an error of a policy or the HTTPClient. It is of one class, or
+// none if that is nil, whatever it wraps: they may use another Verifier.
 type outsideError struct{ class, cause error }
 
 func (e *outsideError) Error() string {

@@ -20,22 +20,19 @@ import (
 // A nil c stands for a request that was not verified. Claims that an outer
 // middleware put into its context stay, and so does their email.
 func Forward(r *http.Request, c *Claims) *http.Request {
-	caller, isNew := c, c != nil
-	if !isNew {
-		caller, _ = FromContext(r.Context())
-	}
-	var email string
-	if caller != nil {
-		email = caller.Email
-	}
-	header := forwardHeader(r.Header, email)
-	mayHaveTrailers := r.Trailer != nil || r.TransferEncoding != nil
-	if !isNew && header == nil && !mayHaveTrailers {
-		return r
-	}
-	ctx := r.Context()
+	ctx, isNew := r.Context(), c != nil
 	if isNew {
 		ctx = NewContext(ctx, c)
+	} else {
+		c, _ = FromContext(ctx)
+	}
+	var email string
+	if c != nil {
+		email = c.Email
+	}
+	header := forwardHeader(r.Header, email)
+	if !isNew && header == nil && r.Trailer == nil && r.TransferEncoding == nil {
+		return r
 	}
 	r = r.WithContext(ctx) // a shallow copy
 	if header != nil {

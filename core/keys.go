@@ -79,8 +79,7 @@ func (k *keys) KeyRead(ctx context.Context, id string) (jwkset.JWK, error) {
 	return *jwk, nil
 }
 
-// fresh returns the keys if they can be used with no fetch to start or to wait
-// for, and nil otherwise.
+// fresh returns the keys if no fetch has to start or end first, and nil otherwise.
 func (k *keys) fresh(now time.Time) *keySet {
 	state := k.state.Load()
 	if now.Before(state.fresh) && now.Round(0).Before(state.fresh.Round(0)) { // as since, but quicker
@@ -89,9 +88,8 @@ func (k *keys) fresh(now time.Time) *keySet {
 	return nil
 }
 
-// find returns the published key of that id. It waits for a fetch until
-// arrived + FetchTimeout at most. The error is of class ErrUnknownKey or
-// ErrKeysUnavailable.
+// find returns the published key of that id. It waits until arrived + FetchTimeout
+// at most. The error is of class ErrUnknownKey or ErrKeysUnavailable.
 func (k *keys) find(ctx context.Context, id string, request *lookup) (*jwkset.JWK, error) {
 	if set := k.fresh(request.arrived); set != nil && set.keys[id] != nil {
 		return set.keys[id], nil
@@ -118,9 +116,6 @@ func (k *keys) find(ctx context.Context, id string, request *lookup) (*jwkset.JW
 		}
 	}
 }
-
-// errUnscanned is decide's if it needs the issuer that the payload names.
-var errUnscanned = errors.New("payload not scanned")
 
 // decide returns the result of a key lookup, and the fetch that may change it,
 // for which the request waits. It starts a fetch that is due.
@@ -162,8 +157,12 @@ func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, wait *flight, 
 	}
 }
 
-// errFetching is the reason for unknown newer keys while a fetch is under way.
-var errFetching = errors.New("a fetch is under way")
+var (
+	// errFetching is the reason for unknown newer keys while a fetch is under way.
+	errFetching = errors.New("a fetch is under way")
+	// errUnscanned is decide's if it needs the issuer that the payload names.
+	errUnscanned = errors.New("payload not scanned")
+)
 
 // refresh returns after a fetch that began after the call.
 func (k *keys) refresh(ctx context.Context) error {

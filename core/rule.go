@@ -47,8 +47,7 @@ func Require(ctx context.Context, policy Policy) (*Claims, error) {
 	return c, nil
 }
 
-// permit returns nil, or a policy's error as ErrForbidden or
-// ErrPolicyUnavailable.
+// permit returns a policy's error as ErrForbidden or ErrPolicyUnavailable.
 func permit(ctx context.Context, c *Claims, policy Policy) error {
 	if policy == nil {
 		return nil

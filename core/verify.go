@@ -95,23 +95,20 @@ func (v *Verifier) verifySignature(ctx context.Context, token string, arrived ti
 	return request, nil
 }
 
-// checkHeader adds checks to golang-jwt's and keyfunc's: keyfunc would try every
-// key for a token without a kid.
+// checkHeader checks more than golang-jwt: without a kid keyfunc tries every key.
 func checkHeader(header map[string]any) error {
 	if kid, _ := header["kid"].(string); kid == "" {
 		return fmt.Errorf("%w: header without a kid", ErrMalformed)
 	}
-	// RFC 7515 section 4.1.11: extensions that aren't understood are refused,
-	// and Access uses none.
+	// RFC 7515 section 4.1.11: unknown extensions are refused. Access has none.
 	if _, ok := header["crit"]; ok {
 		return fmt.Errorf("%w: header with crit", ErrMalformed)
 	}
 	return nil
 }
 
-// keyError wraps an error of this package for keyfunc and golang-jwt. Both format
-// its text at once, so it is a constant here: the text of an unknown key takes
-// time to make.
+// keyError wraps an error of this package for keyfunc and golang-jwt. They format
+// its text at once, and that of an unknown key takes time to make.
 type keyError struct{ cause error }
 
 func (e *keyError) Error() string { return "no key" }
