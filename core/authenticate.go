@@ -67,7 +67,7 @@ func (v *Verifier) authenticate(ctx context.Context, h Headers, optional bool, a
 		return nil, false, fmt.Errorf("%w: %d values of %s", ErrMalformed, n, TokenHeader)
 	}
 	var tokens []string
-	if !v.headerOnly {
+	if !v.cfg.HeaderOnly {
 		tokens = cookieTokens(headerValues(h, "Cookie"))
 	}
 	var first error
@@ -121,8 +121,7 @@ func headerValues(h Headers, name string) []string {
 }
 
 // cookieTokens returns the values of the first maxCookies cookies named
-// TokenCookie that aren't empty. Unlike in http.ParseCookie, another cookie that
-// isn't well-formed does no harm.
+// TokenCookie that aren't empty. Unlike in http.ParseCookie, others do no harm.
 func cookieTokens(lines []string) []string {
 	var tokens []string
 	for _, line := range lines {

@@ -127,6 +127,7 @@ func TestAdmitOptional(t *testing.T) {
 		"bad and unknown cookies, the last fetch fails": {inCookies(expired, signUser()), rotated, ErrKeysUnavailable},
 		"unknown and good cookies, the fetch fails":     {inCookies(madeUp(0), signUser()), outage, served},
 		"an expired cookie, the last fetch failed":      {inCookies(expired), outage, anonymous},
+		"a cookie of another team, the fetch failed":    {inCookies(signUser(withHeader("kid", "x"), withClaim("iss", "https://x.cloudflareaccess.com"))), outage, anonymous},
 		"no token while keys are unavailable":           {http.Header{}, never, anonymous},
 	} {
 		t.Run(name, func(t *testing.T) {

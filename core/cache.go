@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/MicahParks/jwkset"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/maypok86/otter/v2"
 )
 
@@ -14,8 +15,7 @@ type cache struct {
 	entries *otter.Cache[string, *cacheEntry]
 }
 
-// cacheEntry is a verified token, and the data for the checks that are repeated
-// when it comes again.
+// cacheEntry is a verified token, and the data for the checks that are repeated.
 type cacheEntry struct {
 	claims *Claims
 	keyID  string
@@ -23,7 +23,6 @@ type cacheEntry struct {
 	set    *keySet     // a set in which jwk is published under keyID
 	from   time.Time   // valid from then on, leeway included
 	until  time.Time   // and until before then
-	weight uint32      // bytes
 }
 
 // newCache returns a cache of that many bytes.
@@ -31,14 +30,14 @@ func newCache(size int) *cache {
 	if size < 0 {
 		return nil
 	}
-	return &cache{newEntries(size, func(e *cacheEntry) uint32 { return e.weight })}
+	return &cache{newEntries[*cacheEntry](size)}
 }
 
-// newEntries returns room for entries of that many bytes in all.
-func newEntries[E any](size int, weigh func(E) uint32) *otter.Cache[string, E] {
+// newEntries returns room for entries of that many bytes. Each is weighed once.
+func newEntries[E interface{ weigh() uint32 }](size int) *otter.Cache[string, E] {
 	return otter.Must(&otter.Options[string, E]{
 		MaximumWeight: uint64(size),
-		Weigher:       func(_ string, e E) uint32 { return weigh(e) },
+		Weigher:       func(_ string, e E) uint32 { return e.weigh() },
 		// Maintenance runs on the goroutine of the request that causes it:
 		// nothing is left to run when the verifier isn't used any more.
 		Executor: func(task func()) { task() },
@@ -56,19 +55,16 @@ func (c *cache) get(token string) *cacheEntry {
 	return entry
 }
 
-// put adds the token of claims that verified with this key, unless the key is
-// not published any more.
-func (c *cache) put(claims *Claims, keyID string, key any, set *keySet, leeway time.Duration) {
-	jwk := set.keys[keyID]
-	if c == nil || jwk == nil || jwk.Key() != key {
+// put adds the token of claims that verified by a key, if that is still published.
+func (c *cache) put(claims *Claims, by *lookup, set *keySet, leeway time.Duration) {
+	if c == nil || set.keys[by.keyID] != by.jwk {
 		return
 	}
-	entry := &cacheEntry{claims: claims, keyID: keyID, jwk: jwk, set: set, until: claims.ExpiresAt.Add(leeway), weight: weigh(claims)}
-	if claims.NotBefore != nil {
-		entry.from = claims.NotBefore.Add(-leeway)
-	}
-	if claims.IssuedAt != nil && claims.IssuedAt.Add(-leeway).After(entry.from) {
-		entry.from = claims.IssuedAt.Add(-leeway)
+	entry := &cacheEntry{claims: claims, keyID: by.keyID, jwk: by.jwk, set: set, until: claims.ExpiresAt.Add(leeway)}
+	for _, date := range []*jwt.NumericDate{claims.NotBefore, claims.IssuedAt} {
+		if date != nil && date.Add(-leeway).After(entry.from) {
+			entry.from = date.Add(-leeway)
+		}
 	}
 	c.entries.Set(cacheKey(*claims.token), entry)
 }
@@ -84,14 +80,13 @@ func (c *cache) size() (tokens, bytes int64) {
 	return int64(c.entries.EstimatedSize()), int64(c.entries.WeightedSize())
 }
 
-// entryBytes is the memory of a token without its strings: the entry, the claims
-// with their dates, otter's node.
+// entryBytes is the memory of a token without its strings: entry, claims, node.
 const entryBytes = 1 << 10
 
-// weigh returns about how many bytes an entry of these claims takes.
-func weigh(c *Claims) uint32 {
+// weigh returns about how many bytes the entry takes.
+func (e *cacheEntry) weigh() uint32 {
 	// The token twice: every string of the claims is a part of it.
-	return uint32(entryBytes + 2*len(*c.token) + 32*len(c.Audience) + weighValue(c.Custom))
+	return uint32(entryBytes + 2*len(*e.claims.token) + 32*len(e.claims.Audience) + weighValue(e.claims.Custom))
 }
 
 // weighValue returns about how many bytes a decoded JSON value takes besides

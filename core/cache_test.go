@@ -88,13 +88,10 @@ func TestCacheHoldsOnlyVerifiedTokens(t *testing.T) {
 		claims := verified(t, r, signUser())
 		set := r.keys.state.Load().set
 		other := set.keys[previousKey["kid"].(string)]
-		for name, entry := range map[string]struct {
-			id  string
-			key any
-		}{"withdrawn": {"gone", other.Key()}, "replaced": {team.KeyID(), other.Key()}} {
+		for name, by := range map[string]*lookup{"withdrawn": {keyID: "gone", jwk: other}, "replaced": {keyID: team.KeyID(), jwk: other}} {
 			token := name + strings.Repeat(".", 40)
 			c := &Claims{RegisteredClaims: claims.RegisteredClaims, token: &token}
-			if r.Verifier.cache.put(c, entry.id, entry.key, set, 0); r.Verifier.cache.get(token) != nil {
+			if r.Verifier.cache.put(c, by, set, 0); r.Verifier.cache.get(token) != nil {
 				t.Errorf("%s: cached", name)
 			}
 		}
@@ -201,7 +198,7 @@ func TestCacheMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 			set := r.keys.state.Load().set
-			key := set.keys[team.KeyID()].Key()
+			by := &lookup{keyID: team.KeyID(), jwk: set.keys[team.KeyID()]}
 			before := heap()
 			// Until the cache has dropped half as much as it holds. To sign that
 			// many would take long.
@@ -212,8 +209,8 @@ func TestCacheMemory(t *testing.T) {
 				}
 				text := fmt.Sprintf("%s%032d", token[:len(token)-32], i)
 				claims.token = &text
-				put += int64(weigh(claims))
-				r.Verifier.cache.put(claims, team.KeyID(), key, set, 0)
+				put += int64((&cacheEntry{claims: claims}).weigh())
+				r.Verifier.cache.put(claims, by, set, 0)
 			}
 			grown := heap() - before
 			stats := r.Stats()

@@ -22,13 +22,11 @@ type Claims struct {
 	jwt.RegisteredClaims
 	// Type is "app", or empty for a service token that doesn't say.
 	Type string `json:"type,omitempty"`
-	// Email is the person's address as the identity provider gave it. Empty
-	// for a service token.
+	// Email is the person's address. Empty for a service token.
 	Email string `json:"email,omitempty"`
 	// CommonName is the Client ID of a service token.
 	CommonName string `json:"common_name,omitempty"`
-	// IdentityNonce is the key to the person's full identity at Access. It is
-	// not marshalled.
+	// IdentityNonce is the key to the person's identity at Access. Not marshalled.
 	IdentityNonce string `json:"-"`
 	// Country is where the person logged in from, in two letters (ISO 3166-1).
 	Country string `json:"country,omitempty"`

@@ -26,9 +26,8 @@ type Config struct {
 	// At least one. A value that can't be an AUD tag, such as one with quotes,
 	// is an error; one of another form is accepted with a WARN.
 	Audiences []string
-	// Endpoint is the URL under which /cdn-cgi/access/… is reached: https, or
-	// http on loopback only. Default: the team domain. It does not change the
-	// issuer that tokens must name.
+	// Endpoint is the URL under which /cdn-cgi/access/… is reached: https, or http
+	// on loopback. Default: the team domain. The issuer of tokens stays the Team's.
 	Endpoint string
 	// HeaderOnly ignores the cookie: for an origin that is always behind the
 	// edge, which sends the header with every request.
@@ -41,17 +40,14 @@ type Config struct {
 	// background. A request that finds them twice as old, in a process that was
 	// idle, waits for the fetch. 0 means one hour.
 	RefreshInterval time.Duration
-	// MaxStale is how long the last good keys stay in use while fetching fails. 0
-	// means 24 hours, or twice RefreshInterval if that is longer. If given, at
-	// least RefreshInterval.
+	// MaxStale is how long the last good keys are used while fetching fails. 0 means
+	// 24 hours or 2 × RefreshInterval, if longer. Otherwise at least RefreshInterval.
 	MaxStale time.Duration
 	// RefetchCooldown is the least time between fetches caused by unknown key
 	// ids, so that made-up ones can't cause many requests to Access. While they
-	// arrive, a freshly rotated key may be refused for that long. 0 means
-	// 10 seconds.
+	// arrive, a new key may be refused for that long. 0 means 10 seconds.
 	RefetchCooldown time.Duration
-	// FetchTimeout bounds a certs fetch, and any wait for one. 0 means 5
-	// seconds. At most one minute.
+	// FetchTimeout bounds each fetch and wait. 0 means 5 seconds. At most a minute.
 	FetchTimeout time.Duration
 	// TokenCacheBytes is the memory for verified tokens, about 2 KiB each. The
 	// heap may grow by up to twice as much. 0 means 16 MiB, negative means none.
@@ -60,9 +56,8 @@ type Config struct {
 	// IdentityTTL is the age at which a person's identity is fetched again, in the
 	// background: see [Claims.Identity]. 0 means 5 minutes.
 	IdentityTTL time.Duration
-	// IdentityMaxStale is how long the last identity is used while Access can't
-	// be asked. 0 means one hour, or IdentityTTL if that is longer. If given, at
-	// least IdentityTTL.
+	// IdentityMaxStale is how long the last identity is used while Access can't be
+	// asked. 0 means one hour or IdentityTTL, if longer. Otherwise at least IdentityTTL.
 	IdentityMaxStale time.Duration
 	// HTTPClient fetches keys and identities. It is copied; the copy follows no redirects.
 	// Default, also for a nil Transport: a transport of its own with the proxy

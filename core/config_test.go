@@ -138,7 +138,7 @@ func TestAudiences(t *testing.T) {
 	for name, test := range audiences {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			_, err := New(Config{Team: "acme", Audiences: []string{testAudience, test.tag}, Logger: r.logger})
+			_, err := New(Config{Team: "acme", Audiences: []string{testAudience, test.tag}, Logger: r.cfg.Logger})
 			if test.looks != "" {
 				wantText(t, err, "Config.Audiences[1]", test.looks, "64 lower-case hex digits", "Cloudflare's dashboard")
 				return
@@ -221,6 +221,20 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
+func TestConfigDefaultsDependOnOthers(t *testing.T) {
+	const hour = time.Hour
+	for _, test := range []struct{ refreshInterval, maxStale, identityTTL, identityMaxStale time.Duration }{
+		{hour, 24 * hour, time.Minute, hour},
+		{12 * hour, 24 * hour, hour, hour},
+		{13 * hour, 26 * hour, 3 * hour, 3 * hour},
+	} {
+		cfg, _, err := Config{Team: "acme", Audiences: []string{testAudience}, RefreshInterval: test.refreshInterval, IdentityTTL: test.identityTTL}.resolve()
+		if err != nil || cfg.MaxStale != test.maxStale || cfg.IdentityMaxStale != test.identityMaxStale {
+			t.Errorf("got %v and %v, want %+v, %v", cfg.MaxStale, cfg.IdentityMaxStale, test, err)
+		}
+	}
+}
+
 func TestNewCopiesItsConfig(t *testing.T) {
 	tags, client := []string{testAudience}, &http.Client{}
 	r := newRig(t, func(c *Config) { client.Transport = c.HTTPClient.Transport; c.Audiences, c.HTTPClient = tags, client })
@@ -230,7 +244,7 @@ func TestNewCopiesItsConfig(t *testing.T) {
 }
 
 // Keys that aren't Cloudflare's are worth a WARN each time.
-func TestNewWarnsOfALocalAccess(t *testing.T) {
+func TestNewWarnsOfKeysFromElsewhere(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*Config)
 		warns  bool
@@ -244,7 +258,7 @@ func TestNewWarnsOfALocalAccess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for range 2 {
 				log := newRig(t, test.change).logged()
-				if warned := strings.Contains(log, "level=WARN") && strings.Contains(log, "local Access"); warned != test.warns {
+				if warned := strings.Contains(log, "level=WARN") && strings.Contains(log, "keys don't come from the team domain"); warned != test.warns {
 					t.Errorf("logged %q", log)
 				}
 			}

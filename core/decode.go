@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -16,6 +17,9 @@ import (
 type unverified struct {
 	jwt.Claims // nil: the parser validates no claims, so it asks for none
 	json       []byte
+
+	once sync.Once // guards iss
+	iss  string
 }
 
 // UnmarshalJSON keeps a copy, as encoding/json demands.
@@ -25,31 +29,27 @@ func (u *unverified) UnmarshalJSON(b []byte) error {
 }
 
 // issuer returns the iss that the payload names, "" if it names none. It is only
-// a hint, since nothing is verified yet. It doesn't decode the other claims, so it
-// takes a quarter of the time of decoding the payload.
+// a hint, since nothing is verified yet.
 func (u *unverified) issuer() string {
+	u.once.Do(u.scan)
+	return u.iss
+}
+
+// scan doesn't decode the other claims, so it takes a quarter of the time.
+func (u *unverified) scan() {
 	d := jsontext.NewDecoder(bytes.NewReader(u.json), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	for token, err := d.ReadToken(); err == nil && d.StackDepth() == 1; token, err = d.ReadToken() {
-		if token.Kind() != '"' {
-			continue // the opening brace
-		}
-		if token.String() == "iss" {
-			value, err := d.ReadToken()
-			if err != nil || value.Kind() != '"' {
-				return ""
+	for _, err := d.ReadToken(); err == nil && d.PeekKind() == '"'; err = d.SkipValue() {
+		if name, _ := d.ReadToken(); name.String() == "iss" {
+			if value, err := d.ReadToken(); err == nil && value.Kind() == '"' {
+				u.iss = value.String()
 			}
-			return value.String()
-		}
-		if d.SkipValue() != nil {
-			return ""
+			return
 		}
 	}
-	return ""
 }
 
 // payload is the claims set of a token. Package json compares names exactly and
-// refuses a name that comes twice (RFC 7519 section 4). A claim that is null is
-// absent.
+// refuses a name that comes twice (RFC 7519 section 4). A null claim is absent.
 type payload struct {
 	Issuer     string           `json:"iss"`
 	Subject    string           `json:"sub"`
@@ -67,8 +67,7 @@ type payload struct {
 	Custom        lenient[map[string]any] `json:"custom"`
 }
 
-// lenient is a claim that decides nothing about the token: one of another type
-// is left zero.
+// lenient is a claim that decides nothing: one of another type is left zero.
 type lenient[T any] struct{ value T }
 
 func (l *lenient[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
@@ -102,8 +101,7 @@ func (d *numericDate) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
 	return nil
 }
 
-// decodeClaims reads a payload. The type is apart, since an absent one is not
-// an empty one.
+// decodeClaims reads a payload. The type is nil if it is absent.
 func decodeClaims(b []byte) (c *Claims, tokenType *string, err error) {
 	var p payload
 	if err := json.Unmarshal(b, &p); err != nil {

@@ -70,12 +70,8 @@ func (e *unknownKeyError) Error() string {
 	return text
 }
 
-func (e *unknownKeyError) Unwrap() []error {
-	if e.fetchErr == nil {
-		return []error{ErrUnknownKey}
-	}
-	return []error{ErrUnknownKey, e.fetchErr}
-}
+func (e *unknownKeyError) Is(target error) bool { return target == ErrUnknownKey }
+func (e *unknownKeyError) Unwrap() error        { return e.fetchErr }
 
 // keysUnavailableError is ErrKeysUnavailable with the delay for a 503 answer.
 type keysUnavailableError struct {
@@ -89,25 +85,25 @@ func (e *keysUnavailableError) Error() string {
 
 func (e *keysUnavailableError) Unwrap() []error { return []error{ErrKeysUnavailable, e.cause} }
 
-// policyError is a policy's error, of exactly one class whatever it wraps: the
-// policy may have asked another Verifier.
-type policyError struct{ class, cause error }
+// outsideError is an error of a policy or the HTTPClient. It is of one class, or
+// none if that is nil, whatever it wraps: they may use another Verifier.
+type outsideError struct{ class, cause error }
 
-func (e *policyError) Error() string {
-	if errors.Is(e.cause, e.class) {
+func (e *outsideError) Error() string {
+	if e.class == nil || errors.Is(e.cause, e.class) {
 		return e.cause.Error()
 	}
 	return e.class.Error() + ": " + e.cause.Error()
 }
 
-func (e *policyError) Is(target error) bool {
+func (e *outsideError) Is(target error) bool {
 	if isClass(target) {
 		return target == e.class
 	}
 	return errors.Is(e.cause, target)
 }
 
-func (e *policyError) As(target any) bool { return errors.As(e.cause, target) }
+func (e *outsideError) As(target any) bool { return errors.As(e.cause, target) }
 
 // refusedError is an error on its way out of a Verifier. It carries the issuer,
 // which Refuse names as the realm of a WWW-Authenticate header.

@@ -12,35 +12,33 @@ import (
 // its context, and with [EmailHeader] overwritten by the verified email, or
 // removed where there is none. Every other spelling of the name that
 // [IsEmailHeader] knows is removed, and so is its mention in Connection, which
-// would make a reverse proxy drop it. So is the announcement of such a trailer.
-// r and its header map are not changed: Forward changes copies.
+// would make a reverse proxy drop it. Trailers are dropped: net/http fills them in
+// later, with forged ones among them. r and its header map are not changed: Forward
+// changes copies. An adapter for net/http copies the MultipartForm back to r after
+// the handler, since the server removes the files of r's form only.
 //
 // A nil c stands for a request that was not verified. Claims that an outer
 // middleware put into its context stay, and so does their email.
 func Forward(r *http.Request, c *Claims) *http.Request {
-	caller, isNew := c, c != nil
-	if !isNew {
-		caller, _ = FromContext(r.Context())
-	}
-	var email string
-	if caller != nil {
-		email = caller.Email
-	}
-	header, trailer := forwardHeader(r.Header, email), forwardHeader(r.Trailer, "")
-	if !isNew && header == nil && trailer == nil {
-		return r
-	}
-	ctx := r.Context()
+	ctx, isNew := r.Context(), c != nil
 	if isNew {
 		ctx = NewContext(ctx, c)
+	} else {
+		c, _ = FromContext(ctx)
+	}
+	var email string
+	if c != nil {
+		email = c.Email
+	}
+	header := forwardHeader(r.Header, email)
+	if !isNew && header == nil && r.Trailer == nil && r.TransferEncoding == nil {
+		return r
 	}
 	r = r.WithContext(ctx) // a shallow copy
 	if header != nil {
 		r.Header = header
 	}
-	if trailer != nil {
-		r.Trailer = trailer
-	}
+	r.Trailer = nil
 	return r
 }
 
@@ -48,7 +46,7 @@ func Forward(r *http.Request, c *Claims) *http.Request {
 // right as it stands. The values of other fields are shared.
 func forwardHeader(h http.Header, email string) http.Header {
 	connection := h["Connection"]
-	sent, isSent := h[EmailHeader] // an announced trailer has no value yet
+	sent, isSent := h[EmailHeader]
 	isRight := !isSent && email == "" || len(sent) == 1 && sent[0] == email && email != ""
 	for name := range h {
 		isRight = isRight && (name == EmailHeader || !IsEmailHeader(name))

@@ -137,7 +137,8 @@ type endpoint struct {
 	body           []byte     // nil: answer with status alone
 	status         int
 	delay          time.Duration
-	ignoresContext bool // goes on when nobody waits any more
+	ignoresContext bool      // goes on when nobody waits any more
+	instead        transport // unless it is nil, answers
 
 	asked         []time.Time
 	last          *http.Request
@@ -186,6 +187,10 @@ func (e *endpoint) requests() []time.Time {
 // RoundTrip implements http.RoundTripper.
 func (e *endpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 	e.mu.Lock()
+	if e.instead != nil {
+		defer e.mu.Unlock()
+		return e.instead(r)
+	}
 	now := time.Now()
 	e.asked, e.last = append(e.asked, now), r
 	e.waiting++

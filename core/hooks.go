@@ -8,9 +8,8 @@ import (
 // Hooks are callbacks for metrics and tracing. The zero value has none and
 // costs nothing. They may be called from several goroutines at once.
 //
-// A hook delays what it reports. A panic of Fetched ends the process, since a
-// fetch has a goroutine of its own. Hooks see claims and error texts, which are
-// not for clients.
+// A hook delays what it reports. A panic of Fetched ends the process, since a fetch
+// has its own goroutine. Claims and error texts in hooks are not for clients.
 type Hooks struct {
 	// Decided is called once at the end of each Verify, Authenticate, Admit and
 	// Require, with every outcome. Several cookies are one decision, and an

@@ -37,7 +37,7 @@ func do(client *http.Client, request *http.Request) (status int, header http.Hea
 	request.Header.Set("Accept", "application/json")
 	response, err := client.Do(request)
 	if err != nil {
-		return 0, nil, nil, err
+		return 0, nil, nil, &outsideError{cause: err}
 	}
 	defer response.Body.Close()
 	// The client's own transport may have followed a redirect.
@@ -45,7 +45,10 @@ func do(client *http.Client, request *http.Request) (status int, header http.Hea
 		return 0, nil, nil, fmt.Errorf("answered by %s", answered.URL.Redacted())
 	}
 	body, err = io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
-	if err == nil && len(body) > maxDocument {
+	switch {
+	case err != nil:
+		err = &outsideError{cause: err}
+	case len(body) > maxDocument:
 		err = fmt.Errorf("body over %d bytes", maxDocument)
 	}
 	return response.StatusCode, response.Header, body, err

@@ -44,8 +44,7 @@ type identities struct {
 	retry    time.Time                  // in an outage, when the next fetch may start
 }
 
-// identityEntry is the result of the fetches for a token so far. It is
-// immutable.
+// identityEntry is the result of the fetches for a token so far. Immutable.
 type identityEntry struct {
 	token    string
 	identity *Identity // the last one; nil if Access refuses the token, or there is none yet
@@ -63,7 +62,7 @@ type identityFlight struct {
 
 func newIdentities(cfg Config) *identities {
 	return &identities{
-		cfg: cfg, entries: newEntries(identityCacheBytes, (*identityEntry).weigh),
+		cfg: cfg, entries: newEntries[*identityEntry](identityCacheBytes),
 		slots: make(chan struct{}, identityFetches), flights: make(map[string]*identityFlight),
 	}
 }
@@ -212,8 +211,7 @@ func (s *identities) fetch(c *Claims, last *identityEntry) identityEntry {
 	return entry
 }
 
-// ask asks Access for the identity behind claims. The error matches ErrForbidden
-// if Access refuses the token.
+// ask asks Access once. The error matches ErrForbidden if Access refuses the token.
 func (s *identities) ask(c *Claims) (_ *Identity, retryAfter time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.FetchTimeout)
 	defer cancel()

@@ -12,9 +12,8 @@ import (
 )
 
 // Identity is what Access knows about a person beyond the token, as of the last
-// login or refresh of the session. It is shared by every request of a session,
-// so it is read-only, which makes it safe for concurrent use. A field that Access
-// doesn't send is zero.
+// login or refresh of the session, whose requests share it: it is read-only, and
+// safe for concurrent use. A field that Access doesn't send is zero.
 type Identity struct {
 	Email, Name, ID, UserUUID, AccountID, IP, DeviceID string
 	IsWARP, IsGateway                                  bool
@@ -22,8 +21,7 @@ type Identity struct {
 	IDP struct{ ID, Type string } // the identity provider
 	Geo struct{ Country string }  // in two letters (ISO 3166-1)
 
-	// Groups are those that the identity provider passed on. It may cut very
-	// long lists.
+	// Groups are those that the identity provider passed on. It may cut long lists.
 	Groups []Group
 	// DevicePosture has the results of the device's checks, by their ids.
 	DevicePosture map[string]json.RawMessage
@@ -33,8 +31,7 @@ type Identity struct {
 	document *string // a pointer for the reason that Claims.token is one
 }
 
-// Group is a group of a person. Identity providers that send bare strings give
-// the name alone.
+// Group is a group of a person. Some identity providers give the name alone.
 type Group struct{ ID, Name, Email string }
 
 // Decode decodes the whole document into dst, as json.Unmarshal of encoding/json

@@ -21,7 +21,7 @@ type keys struct {
 
 	cfg    Config // resolved
 	issuer string
-	report func(e Fetch, retry time.Time) // called after each fetch
+	report func(e Fetch, last, next *keysState) // called after each fetch
 
 	state atomic.Pointer[keysState] // stored with mu held
 
@@ -49,16 +49,20 @@ type flight struct {
 	err    error         // readable once done is closed
 }
 
-// lookup is the input of KeyRead besides the token's key id. It is passed
-// through keyfunc in the context.
+// lookup is what KeyRead needs besides the token's key id, and what it leaves for
+// the caller of keyfunc. It is passed through keyfunc in the context.
 type lookup struct {
 	arrived time.Time // when the request came
 	payload unverified
+	scanned bool // payload.issuer was called
+
+	keyID string
+	jwk   *jwkset.JWK // published under keyID
 }
 
 type lookupKey struct{}
 
-func newKeys(cfg Config, issuer string, report func(Fetch, time.Time)) *keys {
+func newKeys(cfg Config, issuer string, report func(e Fetch, last, next *keysState)) *keys {
 	k := &keys{Storage: jwkset.NewMemoryStorage(), cfg: cfg, issuer: issuer, report: report}
 	k.state.Store(&keysState{set: &keySet{}})
 	return k
@@ -66,19 +70,16 @@ func newKeys(cfg Config, issuer string, report func(Fetch, time.Time)) *keys {
 
 // KeyRead implements jwkset.Storage.
 func (k *keys) KeyRead(ctx context.Context, id string) (jwkset.JWK, error) {
-	request, ok := ctx.Value(lookupKey{}).(*lookup)
-	if !ok {
-		return jwkset.JWK{}, jwkset.ErrKeyNotFound
-	}
+	request := ctx.Value(lookupKey{}).(*lookup)
 	jwk, err := k.find(ctx, id, request)
 	if err != nil {
 		return jwkset.JWK{}, &keyError{err}
 	}
+	request.keyID, request.jwk = id, jwk
 	return *jwk, nil
 }
 
-// fresh returns the keys if they can be used with no fetch to start or to wait
-// for, and nil otherwise.
+// fresh returns the keys if no fetch has to start or end first, and nil otherwise.
 func (k *keys) fresh(now time.Time) *keySet {
 	state := k.state.Load()
 	if now.Before(state.fresh) && now.Round(0).Before(state.fresh.Round(0)) { // as since, but quicker
@@ -87,27 +88,29 @@ func (k *keys) fresh(now time.Time) *keySet {
 	return nil
 }
 
-// find returns the published key of that id. It waits for a fetch until
-// arrived + FetchTimeout at most. The error is of class ErrUnknownKey or
-// ErrKeysUnavailable.
+// find returns the published key of that id. It waits until arrived + FetchTimeout
+// at most. The error is of class ErrUnknownKey or ErrKeysUnavailable.
 func (k *keys) find(ctx context.Context, id string, request *lookup) (*jwkset.JWK, error) {
 	if set := k.fresh(request.arrived); set != nil && set.keys[id] != nil {
 		return set.keys[id], nil
 	}
 	var timeout <-chan time.Time
-	for {
+	for isLate := false; ; {
 		jwk, wait, err := k.decide(id, request)
-		if wait == nil {
+		switch {
+		case err == errUnscanned:
+			request.payload.issuer() // not in decide, which holds a lock
+			request.scanned = true
+			continue
+		case wait == nil || isLate:
 			return jwk, err
-		}
-		if timeout == nil {
+		case timeout == nil:
 			timeout = time.After(k.cfg.FetchTimeout - time.Since(request.arrived))
 		}
 		select {
 		case <-wait.done:
 		case <-timeout:
-			jwk, _, err = k.decide(id, request) // the fetch may have ended, and its report not
-			return jwk, err
+			isLate = true // but the fetch may have ended, and its report not
 		case <-ctx.Done():
 			return nil, &keysUnavailableError{cause: ctx.Err()}
 		}
@@ -133,18 +136,20 @@ func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, wait *flight, 
 		since(now, state.fetched) > k.cfg.MaxStale:
 		return nil, k.flight, &keysUnavailableError{cmp.Or(state.err, errFetching), -overdue}
 	case jwk == nil:
-		unknown := &unknownKeyError{id, k.issuer, &request.payload, state.err}
-		if answered {
-			return nil, nil, unknown
+		mayFetch := k.flight != nil || state.failures == 0 && since(now, k.cooldownUntil) >= 0
+		if !answered && mayFetch && !request.scanned {
+			return nil, nil, errUnscanned
 		}
-		if k.flight == nil && state.failures == 0 && since(now, k.cooldownUntil) >= 0 && unknown.mayBeOurs() {
+		unknown := &unknownKeyError{id, k.issuer, &request.payload, state.err}
+		switch {
+		case answered, !mayFetch, !unknown.mayBeOurs():
+			return nil, nil, unknown
+		case k.flight == nil:
 			k.cooldownUntil = now.Add(k.cfg.RefetchCooldown)
 			k.start(now, ReasonUnknownKid)
 		}
-		if k.flight != nil {
-			unknown.fetchErr = cmp.Or(state.err, errFetching)
-		}
-		return nil, k.flight, unknown // within the cooldown there is no fetch
+		unknown.fetchErr = cmp.Or(state.err, errFetching)
+		return nil, k.flight, unknown
 	case overdue >= k.cfg.RefreshInterval && !answered: // an idle process: the keys may be long withdrawn
 		return jwk, k.flight, nil
 	default: // younger than RefreshInterval, or a fetch runs in the background
@@ -152,42 +157,35 @@ func (k *keys) decide(id string, request *lookup) (_ *jwkset.JWK, wait *flight, 
 	}
 }
 
-// errFetching is the reason for unknown newer keys while a fetch is under way.
-var errFetching = errors.New("a fetch is under way")
+var (
+	// errFetching is the reason for unknown newer keys while a fetch is under way.
+	errFetching = errors.New("a fetch is under way")
+	// errUnscanned is decide's if it needs the issuer that the payload names.
+	errUnscanned = errors.New("payload not scanned")
+)
 
 // refresh returns after a fetch that began after the call.
 func (k *keys) refresh(ctx context.Context) error {
-	k.mu.Lock()
-	earlier := k.flight
-	k.mu.Unlock()
-	if earlier != nil {
-		if err := k.wait(ctx, earlier); err != nil {
-			return err
+	called := time.Now()
+	for {
+		k.mu.Lock()
+		k.start(time.Now(), ReasonAsked)
+		f := k.flight
+		k.mu.Unlock()
+		select {
+		case <-f.done:
+		case <-time.After(k.cfg.FetchTimeout + time.Second): // a transport may need a moment to end
+			return &keysUnavailableError{cause: fmt.Errorf("the HTTPClient goes on after FetchTimeout: %w", context.DeadlineExceeded)}
+		case <-ctx.Done():
+			return &keysUnavailableError{cause: ctx.Err()}
 		}
-	}
-	k.mu.Lock()
-	k.start(time.Now(), ReasonAsked)
-	asked := k.flight
-	k.mu.Unlock()
-	if err := k.wait(ctx, asked); err != nil {
-		return err
-	}
-	if asked.err != nil {
-		return &keysUnavailableError{asked.err, time.Until(k.state.Load().due)}
-	}
-	return nil
-}
-
-// wait returns when the fetch has ended, well or not. It allows a
-// second more for a transport that needs a moment to end.
-func (k *keys) wait(ctx context.Context, f *flight) error {
-	select {
-	case <-f.done:
-		return nil
-	case <-time.After(k.cfg.FetchTimeout + time.Second):
-		return &keysUnavailableError{cause: fmt.Errorf("the HTTPClient goes on after FetchTimeout: %w", context.DeadlineExceeded)}
-	case <-ctx.Done():
-		return &keysUnavailableError{cause: ctx.Err()}
+		switch {
+		case f.begun.Before(called): // it may have read the keys of before
+		case f.err != nil:
+			return &keysUnavailableError{f.err, time.Until(k.state.Load().due)}
+		default:
+			return nil
+		}
 	}
 }
 
@@ -241,7 +239,7 @@ func (k *keys) land(f *flight, set *keySet, err error) {
 	if err == nil {
 		event.Keys = len(set.keys)
 	}
-	k.report(event, next.due)
+	k.report(event, last, next)
 	close(f.done)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 	"unsafe"
@@ -427,6 +429,68 @@ func TestKeysOutage(t *testing.T) {
 	})
 }
 
+func TestKeysFetchedAgain(t *testing.T) {
+	const again = "cfaccess: fetching keys works again"
+	for name, failures := range map[string]int{"no failure": 0, "one failure": 1, "several failures": 3} {
+		keysTest(t, "one line at INFO after failures: "+name, func(t *testing.T, r *keysRig) {
+			r.refresh(t)
+			r.endpoint.fail(http.StatusBadGateway)
+			for range failures {
+				wantClass(t, r.Refresh(t.Context()), ErrKeysUnavailable)
+			}
+			if log := r.logged(); strings.Contains(log, again) {
+				t.Errorf("logged in the outage:\n%s", log)
+			}
+			r.endpoint.publish(previousKey)
+			r.refresh(t)
+			r.refresh(t)
+			log := r.logged()
+			if lines := strings.Count(log, "\n"); lines != min(failures, 1) || strings.Count(log, "level=INFO msg=\""+again) != lines {
+				t.Errorf("logged afterwards:\n%s", log)
+			}
+		})
+	}
+}
+
+// The transport of a Config.HTTPClient may fail with an error of any class.
+func TestErrorsOfTheHTTPClientHaveNoClass(t *testing.T) {
+	for name, class := range sentinels {
+		for place, answer := range map[string]transport{
+			"no answer": func(*http.Request) (*http.Response, error) { return nil, fmt.Errorf("%w: %w", class, errTest) },
+			"half an answer": func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(iotest.ErrReader(fmt.Errorf("%w: %w", class, errTest))), Request: r}, nil
+			},
+		} {
+			t.Run(name+", "+place, func(t *testing.T) {
+				r := newRig(t)
+				claims := verified(t, r, signUser())
+				r.endpoint.set(func() { r.endpoint.instead = answer })
+				for want, err := range map[error]error{
+					ErrKeysUnavailable:   r.Refresh(t.Context()),
+					ErrPolicyUnavailable: Groups("security")(t.Context(), claims),
+				} {
+					wantClass(t, err, want)
+					if !errors.Is(err, errTest) {
+						t.Errorf("error %q doesn't match its cause", err)
+					}
+				}
+				_, err := r.Verify(t.Context(), madeUp(0))
+				wantClass(t, err, ErrUnknownKey)
+			})
+		}
+	}
+}
+
+// Requests go on at FetchTimeout where the hook takes longer, with the new keys.
+func TestKeysUnderASlowHook(t *testing.T) {
+	keysTest(t, "", func(t *testing.T, r *keysRig) {
+		r.endpoint.slow(time.Second)
+		r.want(t, r.older, nil, keysTimeout)
+		r.want(t, r.older, nil, 0)
+		r.wantFetches(t, 1, 1)
+	}, func(c *Config) { c.Hooks.Fetched = func(context.Context, Fetch) { time.Sleep(time.Minute) } })
+}
+
 func TestKeysUnknownKid(t *testing.T) {
 	for name, test := range map[string]struct {
 		since   time.Duration // the last fetch for an unknown kid
@@ -541,10 +605,47 @@ func TestKeysOfAnotherIssuer(t *testing.T) {
 			}
 		})
 	}
+	foreign := signUser(withHeader("kid", "another"), withClaim("iss", other))
+	for name, arrange := range map[string]func(t *testing.T, r *keysRig){
+		"a fetch in the background": func(t *testing.T, r *keysRig) {
+			time.Sleep(keysInterval)
+			r.want(t, r.older, nil, 0)
+		},
+		"a fetch for an unknown kid": func(t *testing.T, r *keysRig) { go r.Verify(t.Context(), madeUp(0)) },
+		"a Refresh":                  func(t *testing.T, r *keysRig) { go r.Refresh(t.Context()) },
+		"a fetch after idling":       func(*testing.T, *keysRig) { time.Sleep(2 * keysInterval) }, // it starts that one
+	} {
+		keysTest(t, "it waits for no fetch while keys are known: "+name, func(t *testing.T, r *keysRig) {
+			r.want(t, r.older, nil, 0)
+			time.Sleep(time.Minute)
+			r.endpoint.publish(previousKey, currentKey)
+			r.endpoint.slow(time.Second)
+			arrange(t, r)
+			synctest.Wait()
+			r.wantMany(t, 100, same(foreign), ErrUnknownKey, 0)
+			r.wantFetches(t, 2, 2)
+			r.want(t, r.newer, nil, time.Second-99) // which may be ours, and shares the fetch
+			r.wantFetches(t, 2, 2)
+		})
+	}
+	keysTest(t, "it waits for the first keys", func(t *testing.T, r *keysRig) {
+		r.endpoint.slow(time.Second)
+		r.want(t, foreign, ErrUnknownKey, time.Second)
+		r.wantFetches(t, 1, 1)
+	})
+	t.Run("its payload is scanned once, whoever reads the error", func(t *testing.T) {
+		err := &unknownKeyError{keyID: "k", issuer: testIssuer, payload: &unverified{json: []byte(`{"iss":"` + other + `"}`)}}
+		var readers sync.WaitGroup
+		for range 2 {
+			readers.Go(func() { wantText(t, err, other) })
+		}
+		readers.Wait()
+		err.payload.json = nil
+		wantText(t, err, other)
+	})
 	keysTest(t, "it leaves the cooldown to others", func(t *testing.T, r *keysRig) {
 		r.want(t, r.older, nil, 0)
 		time.Sleep(time.Minute)
-		foreign := signUser(withHeader("kid", "another"), withClaim("iss", other))
 		r.wantMany(t, 100, same(foreign), ErrUnknownKey, 0)
 		r.endpoint.publish(previousKey, currentKey)
 		r.want(t, r.newer, nil, 0)

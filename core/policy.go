@@ -46,20 +46,19 @@ func AnyOf(policies ...Policy) Policy {
 	}
 }
 
-// Not allows if policy refuses. If policy could not decide, or ctx has
-// ended, Not can't either: its error matches [ErrPolicyUnavailable]. It panics
-// if policy is nil.
+// Not allows if policy refuses. If policy could not decide, or ctx has ended, its
+// error matches [ErrPolicyUnavailable]. It panics if policy is nil.
 func Not(policy Policy) Policy {
 	mustPolicies("Not", []Policy{policy})
 	return func(ctx context.Context, c *Claims) error {
 		err := policy(ctx, c)
 		switch {
-		case err == nil:
-			return errors.New("a negated policy allows")
 		case errors.Is(err, ErrPolicyUnavailable):
 			return err
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w: %w", ErrPolicyUnavailable, ctx.Err())
+		case err == nil:
+			return errors.New("a negated policy allows")
 		default:
 			return nil
 		}
@@ -108,8 +107,7 @@ func EmailDomains(domains ...string) Policy {
 		domains[i] = strings.TrimPrefix(domain, "@")
 	}
 	return func(_ context.Context, c *Claims) error {
-		// The last @ ends the local part: RFC 5321 section 4.1.2 lets a quoted
-		// one contain others.
+		// The last @: a quoted local part may have others (RFC 5321 section 4.1.2).
 		at := strings.LastIndexByte(c.Email, '@')
 		if at < 0 {
 			return fmt.Errorf("email %q has no domain", c.Email)
@@ -128,16 +126,13 @@ func Countries(codes ...string) Policy {
 	}
 }
 
-// Audience allows callers whose token is for one of these AUD tags: for a
-// route of one application where the [Verifier] accepts several. With no
-// argument it refuses.
+// Audience allows callers whose token is for one of these AUD tags: for a route of
+// one of several applications. With no argument it refuses.
 func Audience(tags ...string) Policy {
 	tags = slices.Clone(tags)
 	return func(_ context.Context, c *Claims) error {
-		for _, tag := range c.Audience {
-			if slices.Contains(tags, tag) {
-				return nil
-			}
+		if slices.ContainsFunc(c.Audience, func(tag string) bool { return slices.Contains(tags, tag) }) {
+			return nil
 		}
 		return fmt.Errorf("audience %q is not among those listed", []string(c.Audience))
 	}

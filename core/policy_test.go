@@ -154,7 +154,7 @@ func TestPolicyErrorsKeepTheirCause(t *testing.T) {
 func TestNotUnderAnEndedContext(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	for name, err := range map[string]error{"its error": context.Canceled, "an error of its own": errTest} {
+	for name, err := range map[string]error{"its error": context.Canceled, "an error of its own": errTest, "it allows": nil} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Require(NewContext(ended, &Claims{}), Not(answer(err)))
 			wantClass(t, err, ErrPolicyUnavailable)

@@ -23,7 +23,7 @@ type Rule struct {
 // A Policy decides whether a verified caller may pass: nil allows, any error
 // refuses and reaches the operator as [ErrForbidden]. An error that wraps
 // [ErrPolicyUnavailable] could not decide: the client gets 503, not 403. It may
-// be called from several goroutines at once.
+// be called from several goroutines at once. c is never nil.
 type Policy func(ctx context.Context, c *Claims) error
 
 // Require is the decision behind the Require of every adapter: it returns the
@@ -47,8 +47,7 @@ func Require(ctx context.Context, policy Policy) (*Claims, error) {
 	return c, nil
 }
 
-// permit returns nil, or a policy's error as ErrForbidden or
-// ErrPolicyUnavailable.
+// permit returns a policy's error as ErrForbidden or ErrPolicyUnavailable.
 func permit(ctx context.Context, c *Claims, policy Policy) error {
 	if policy == nil {
 		return nil
@@ -58,8 +57,8 @@ func permit(ctx context.Context, c *Claims, policy Policy) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrPolicyUnavailable):
-		return &policyError{ErrPolicyUnavailable, err}
+		return &outsideError{ErrPolicyUnavailable, err}
 	default:
-		return &policyError{ErrForbidden, err}
+		return &outsideError{ErrForbidden, err}
 	}
 }

@@ -37,9 +37,8 @@ func parseTeam(s string) (issuer string, err error) {
 // label is a label of a domain name, in lower case (RFC 1123 section 2.1).
 var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// parseEndpoint checks a Config.Endpoint and returns it without a trailing
-// slash. Keys that come over plain http could be forged, so http is for tests
-// on this machine.
+// parseEndpoint checks a Config.Endpoint and returns it without a trailing slash.
+// Keys over http could be forged, so that is for tests on this machine.
 func parseEndpoint(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil {

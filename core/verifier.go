@@ -19,55 +19,49 @@ const certsPath, identityPath, logoutPath = "/cdn-cgi/access/certs", "/cdn-cgi/a
 // goroutines only during a fetch, and connections to Access for 30 seconds after
 // the last one.
 type Verifier struct {
-	issuer     string
-	audiences  []string
-	leeway     time.Duration
-	headerOnly bool
-	logger     *slog.Logger
-	hooks      Hooks
+	cfg       Config // resolved
+	issuer    string
+	audiences []string
+	leeway    time.Duration
 
-	cache     *cache
-	keys      *keys
-	keyfunc   keyfunc.Keyfunc // over keys
-	parser    *jwt.Parser
-	validator *jwt.Validator
-
+	cache      *cache
+	keys       *keys
+	keyfunc    keyfunc.Keyfunc // over keys
+	parser     *jwt.Parser
+	validator  *jwt.Validator
 	identities *identities
 }
 
 // New returns a Verifier for the tokens that cfg describes, or an error that
 // names the field with a bad value. It does no network I/O: the keys are
 // fetched when they are first needed, or by [Verifier.Refresh]. It logs a WARN
-// for an audience that is no AUD tag, and for a local Access.
+// for an audience that is no AUD tag, and where keys don't come from the team domain.
 func New(cfg Config) (*Verifier, error) {
 	cfg, issuer, err := cfg.resolve()
 	if err != nil {
 		return nil, err
 	}
 	v := &Verifier{
-		issuer:     issuer,
-		audiences:  cfg.Audiences,
-		leeway:     cfg.Leeway,
-		headerOnly: cfg.HeaderOnly,
-		logger:     cfg.Logger,
-		hooks:      cfg.Hooks,
-		parser:     jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation()),
+		cfg:       cfg,
+		issuer:    issuer,
+		audiences: cfg.Audiences,
+		leeway:    cfg.Leeway,
+		cache:     newCache(cfg.TokenCacheBytes),
+		parser:    jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation()),
 		validator: jwt.NewValidator(jwt.WithIssuer(issuer), jwt.WithAudience(cfg.Audiences...), jwt.WithExpirationRequired(),
 			jwt.WithIssuedAt(), jwt.WithLeeway(cfg.Leeway)),
 	}
-	v.cache = newCache(cfg.TokenCacheBytes)
-	v.keys = newKeys(cfg, issuer, v.fetched)
-	v.identities = newIdentities(cfg)
+	v.keys, v.identities = newKeys(cfg, issuer, v.fetched), newIdentities(cfg)
 	if v.keyfunc, err = keyfunc.New(keyfunc.Options{Storage: v.keys}); err != nil {
 		return nil, fmt.Errorf("cfaccess: %w", err)
 	}
 	for _, tag := range cfg.Audiences {
 		if !audienceForm.MatchString(tag) {
-			v.logger.Warn("cfaccess: an audience is not an AUD tag, which is 64 lower-case hex digits", slog.String("audience", tag))
+			v.cfg.Logger.Warn("cfaccess: an audience is not an AUD tag, which is 64 lower-case hex digits", slog.String("audience", tag))
 		}
 	}
 	if !strings.HasSuffix(issuer, "."+accessDomain) || cfg.Endpoint != issuer {
-		v.logger.Warn("cfaccess: keys come from a local Access, not from Cloudflare",
+		v.cfg.Logger.Warn("cfaccess: keys don't come from the team domain",
 			slog.String("issuer", issuer), slog.String("endpoint", cfg.Endpoint))
 	}
 	return v, nil
@@ -126,14 +120,14 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 func (v *Verifier) decided(ctx context.Context, began time.Time, d Decision) (*Claims, error) {
 	if d.Err != nil {
 		// LogAttrs checks too, but its arguments are allocated before.
-		if v.logger.Enabled(ctx, slog.LevelDebug) {
-			v.logger.LogAttrs(ctx, slog.LevelDebug, "cfaccess: refused", slog.Any("error", d.Err))
+		if v.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
+			v.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "cfaccess: refused", slog.Any("error", d.Err))
 		}
 		d.Err = &refusedError{d.Err, v.issuer}
 	}
-	if v.hooks.Decided != nil {
+	if v.cfg.Hooks.Decided != nil {
 		d.Duration = time.Since(began)
-		v.hooks.Decided(ctx, d)
+		v.cfg.Hooks.Decided(ctx, d)
 	}
 	if d.Err != nil {
 		return nil, d.Err
@@ -141,13 +135,16 @@ func (v *Verifier) decided(ctx context.Context, began time.Time, d Decision) (*C
 	return d.Claims, nil
 }
 
-// fetched logs and reports a fetch.
-func (v *Verifier) fetched(e Fetch, retry time.Time) {
-	if e.Err != nil {
-		v.logger.LogAttrs(context.Background(), slog.LevelWarn, "cfaccess: fetching keys failed",
-			slog.String("reason", e.Reason), slog.Any("error", e.Err), slog.Time("retry", retry))
+// fetched logs and reports a fetch, and the states before and after it.
+func (v *Verifier) fetched(e Fetch, last, next *keysState) {
+	switch {
+	case e.Err != nil:
+		v.cfg.Logger.Warn("cfaccess: fetching keys failed",
+			slog.String("reason", e.Reason), slog.Any("error", e.Err), slog.Time("retry", next.due))
+	case last.err != nil:
+		v.cfg.Logger.Info("cfaccess: fetching keys works again")
 	}
-	if v.hooks.Fetched != nil {
-		v.hooks.Fetched(context.Background(), e)
+	if v.cfg.Hooks.Fetched != nil {
+		v.cfg.Hooks.Fetched(context.Background(), e)
 	}
 }

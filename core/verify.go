@@ -31,17 +31,17 @@ func (v *Verifier) verify(ctx context.Context, token string, arrived, now time.T
 	// fiber reuses a string's memory, also while a request waits for keys that its
 	// handler has given up: what is verified and what is kept must be the same.
 	kept := strings.Clone(token)
-	payload, keyID, key, err := v.verifySignature(ctx, kept, arrived)
+	request, err := v.verifySignature(ctx, kept, arrived)
 	if err != nil {
 		return nil, false, err
 	}
-	claims, err := v.verifyClaims(payload)
+	claims, err := v.verifyClaims(request.payload.json)
 	if err != nil {
 		return nil, false, err
 	}
 	claims.background = NewContext(context.Background(), claims)
 	claims.token, claims.verifier = &kept, v
-	v.cache.put(claims, keyID, key, v.keys.state.Load().set, v.leeway)
+	v.cache.put(claims, request, v.keys.state.Load().set, v.leeway)
 	return claims, false, nil
 }
 
@@ -81,46 +81,42 @@ func (v *Verifier) verifyCached(ctx context.Context, entry *cacheEntry, arrived,
 
 // verifySignature returns the payload of a token that a published key has
 // signed, and that key. Of the payload, only the syntax is checked.
-func (v *Verifier) verifySignature(ctx context.Context, token string, arrived time.Time) (payload []byte, keyID string, key any, err error) {
+func (v *Verifier) verifySignature(ctx context.Context, token string, arrived time.Time) (*lookup, error) {
 	if n := strings.IndexByte(token, '.'); n > maxHeader {
-		return nil, "", nil, fmt.Errorf("%w: header segment of %d bytes, at most %d", ErrMalformed, n, maxHeader)
+		return nil, fmt.Errorf("%w: header segment of %d bytes, at most %d", ErrMalformed, n, maxHeader)
 	}
 	if strings.IndexByte(token, '\n') >= 0 || strings.IndexByte(token, '\r') >= 0 {
 		// encoding/base64 skips them, even if it is strict.
-		return nil, "", nil, fmt.Errorf("%w: line break in the token", ErrMalformed)
+		return nil, fmt.Errorf("%w: line break in the token", ErrMalformed)
 	}
 	request := &lookup{arrived: arrived}
 	published := v.keyfunc.KeyfuncCtx(context.WithValue(ctx, lookupKey{}, request))
-	parsed, err := v.parser.ParseWithClaims(token, &request.payload, func(t *jwt.Token) (_ any, err error) {
+	parsed, err := v.parser.ParseWithClaims(token, &request.payload, func(t *jwt.Token) (any, error) {
 		if err := checkHeader(t.Header); err != nil {
 			return nil, &keyError{err}
 		}
-		key, err = published(t)
-		return key, err
+		return published(t)
 	})
 	if err != nil {
-		return nil, "", nil, parseError(parsed, err)
+		return nil, parseError(parsed, err)
 	}
-	return request.payload.json, parsed.Header["kid"].(string), key, nil
+	return request, nil
 }
 
-// checkHeader adds checks to golang-jwt's and keyfunc's: keyfunc would try every
-// key for a token without a kid.
+// checkHeader checks more than golang-jwt: without a kid keyfunc tries every key.
 func checkHeader(header map[string]any) error {
 	if kid, _ := header["kid"].(string); kid == "" {
 		return fmt.Errorf("%w: header without a kid", ErrMalformed)
 	}
-	// RFC 7515 section 4.1.11: extensions that aren't understood are refused,
-	// and Access uses none.
+	// RFC 7515 section 4.1.11: unknown extensions are refused. Access has none.
 	if _, ok := header["crit"]; ok {
 		return fmt.Errorf("%w: header with crit", ErrMalformed)
 	}
 	return nil
 }
 
-// keyError wraps an error of this package for keyfunc and golang-jwt. Both format
-// its text at once, so it is a constant here: the text of an unknown key takes
-// time to make.
+// keyError wraps an error of this package for keyfunc and golang-jwt. They format
+// its text at once, and that of an unknown key takes time to make.
 type keyError struct{ cause error }
 
 func (e *keyError) Error() string { return "no key" }

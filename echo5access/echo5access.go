@@ -50,6 +50,9 @@ func New(v *core.Verifier, config ...Config) echo.MiddlewareFunc {
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
+			received := c.Request()
+			// net/http removes the files of received.
+			defer func() { received.MultipartForm = c.Request().MultipartForm }()
 			if cfg.ErrorHandler != nil {
 				c.Set(errorHandlerKey, cfg.ErrorHandler)
 			}

@@ -50,11 +50,15 @@ func New(v *core.Verifier, config ...Config) gin.HandlerFunc {
 		cfg = config[0]
 	}
 	return func(c *gin.Context) {
+		received := c.Request
+		// net/http removes the files of received.
+		defer func() { received.MultipartForm = c.Request.MultipartForm }()
 		if cfg.ErrorHandler != nil {
 			c.Set(errorHandlerKey, cfg.ErrorHandler)
 		}
 		if cfg.Skipper != nil && cfg.Skipper(c) {
 			c.Request = core.Forward(c.Request, nil)
+			c.Next()
 			return
 		}
 		claims, err := v.Admit(c.Request.Context(), c.Request.Header, cfg.Rule)
@@ -66,6 +70,7 @@ func New(v *core.Verifier, config ...Config) gin.HandlerFunc {
 		if claims != nil {
 			c.Set(claimsKey, claims)
 		}
+		c.Next()
 	}
 }
 

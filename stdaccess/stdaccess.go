@@ -45,11 +45,14 @@ func New(v *core.Verifier, config ...Config) func(http.Handler) http.Handler {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			received := r
+			defer func() { received.MultipartForm = r.MultipartForm }() // net/http removes the files of received
 			if cfg.ErrorHandler != nil {
 				r = r.WithContext(context.WithValue(r.Context(), errorHandlerKey{}, cfg.ErrorHandler))
 			}
 			if cfg.Skipper != nil && cfg.Skipper(r) {
-				next.ServeHTTP(w, core.Forward(r, nil))
+				r = core.Forward(r, nil)
+				next.ServeHTTP(w, r)
 				return
 			}
 			claims, err := v.Admit(r.Context(), r.Header, cfg.Rule)

@@ -19,7 +19,10 @@ type adapter struct {
 	admit   func(r *http.Request, v *core.Verifier, rule core.Rule) (*core.Claims, error)
 	forward func(r *http.Request, c *core.Claims) *http.Request
 	serve   func(next http.Handler, w http.ResponseWriter, r *http.Request)
-	refuse  func(w http.ResponseWriter, r *http.Request, err error)
+	// finish is called at the end with the request that came and the one that
+	// was passed on.
+	finish func(received, forwarded *http.Request)
+	refuse func(w http.ResponseWriter, r *http.Request, err error)
 	// handle is the ErrorHandler. It reports whether it answered.
 	handle func(app conformance.App, w http.ResponseWriter, r *http.Request, err error) bool
 	// show is how the framework shows errors to clients.
@@ -43,6 +46,7 @@ func newAdapter() *adapter {
 		},
 		forward: core.Forward,
 		serve:   func(next http.Handler, w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) },
+		finish:  func(received, forwarded *http.Request) { received.MultipartForm = forwarded.MultipartForm },
 		refuse:  func(w http.ResponseWriter, r *http.Request, err error) { core.Refuse(err).ServeHTTP(w, r) },
 		handle: func(app conformance.App, w http.ResponseWriter, r *http.Request, err error) bool {
 			if text := app.Handle(err, r.Header); !app.Silent {
@@ -69,11 +73,14 @@ func (a *adapter) newMiddleware(app conformance.App) middleware {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			received := r
+			defer func() { a.finish(received, r) }()
 			if app.HandlesErrors {
 				r = r.WithContext(context.WithValue(r.Context(), handlerKey{}, app))
 			}
 			if a.skips(app, r) {
-				a.serve(next, w, a.forward(r, nil))
+				r = a.forward(r, nil)
+				a.serve(next, w, r)
 				return
 			}
 			claims, err := a.admit(r, app.Verifier, app.Rule)

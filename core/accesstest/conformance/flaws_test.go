@@ -121,6 +121,9 @@ var flaws = map[string]flaw{
 		}
 	}},
 
+	"keeps the form from the server": {"handler/form", func(a *adapter) {
+		a.finish = func(_, _ *http.Request) {}
+	}},
 	"leaves the context as it was": {"claims/person", func(a *adapter) {
 		type ownKey struct{}
 		a.forward = func(r *http.Request, c *core.Claims) *http.Request {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,20 @@ func (s *suite) handlers(t *testing.T) {
 				if string(saw.Body) != body {
 					t.Errorf("%s %s: the handler read %d bytes, %.40q…, of %d", method, path, len(saw.Body), saw.Body, len(body))
 				}
+			}
+		}
+	})
+	check(t, "form", "net/http's server finds a form that the handler parsed, and removes its file", func(t *testing.T) {
+		const body = "--x\r\nContent-Disposition: form-data; name=file; filename=f\r\n\r\nbody\r\n--x--\r\n"
+		header := with(inHeader(s.team.SignUser(audience, ada)), "Content-Length", fmt.Sprint(len(body)))
+		header = with(with(header, "Content-Type", "multipart/form-data; boundary=x"), core.EmailHeader, forgedEmail)
+		for path, caller := range map[string]string{PathWhoAmI: ada, PathNested: ada, PathSkipped: anonymous} {
+			got, err := tryRaw(s.plain, http.MethodPost, path, header, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if os.Remove(string(reached(t, got, caller).Body)) == nil {
+				t.Errorf("POST %s: the file is still there", path)
 			}
 		}
 	})
