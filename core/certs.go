@@ -51,9 +51,7 @@ func fetchCerts(ctx context.Context, client *http.Client, url string, last *keyS
 // A key that was in last stays the same pointer, so that cached tokens stay
 // good; if nothing changed, it returns last.
 func parseCerts(document []byte, last *keySet) (*keySet, error) {
-	var certs struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
+	var certs struct{ Keys []json.RawMessage }
 	if err := json.Unmarshal(document, &certs); err != nil {
 		return nil, err
 	}

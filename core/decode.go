@@ -101,11 +101,11 @@ func (d *numericDate) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
 	return nil
 }
 
-// decodeClaims reads a payload. The type is nil if it is absent.
+// decodeClaims reads a payload. The type is nil if it is absent. Errors are ErrMalformed.
 func decodeClaims(b []byte) (c *Claims, tokenType *string, err error) {
 	var p payload
 	if err := json.Unmarshal(b, &p); err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%w: claims: %w", ErrMalformed, err)
 	}
 	c = &Claims{
 		RegisteredClaims: jwt.RegisteredClaims{

@@ -25,8 +25,7 @@ const (
 	// with backoff. docs/operations.md has the measurements behind both.
 	identityFetches = 16
 	outageFailures  = 3
-	// deniedFor is how long Access's refusal of a token is remembered, so that
-	// a refused caller can't drive fetches.
+	// deniedFor is how long a refusal is remembered: it must not cause many fetches.
 	deniedFor = 10 * time.Second
 )
 
@@ -224,9 +223,7 @@ func (s *identities) ask(c *Claims) (_ *Identity, retryAfter time.Duration, err 
 	if err != nil {
 		return nil, 0, err
 	}
-	var refusal struct {
-		Err string `json:"err"`
-	}
+	var refusal struct{ Err string }
 	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
 	isJSON := mediaType == "application/json"
 	switch {
