@@ -125,6 +125,10 @@ func (s *Server) WriteEnvironment(w io.Writer) {
 
 // Run serves and acts on signals until ctx ends, or until a listener fails.
 func (s *Server) Run(ctx context.Context) error {
+	signals := make(chan os.Signal, 1)
+	actions := map[os.Signal]func(){rotateSignal: s.rotateKeys, endSignal: s.endSessions, certsSignal: s.toggleCerts}
+	signal.Notify(signals, slices.Collect(maps.Keys(actions))...)
+	defer signal.Stop(signals)
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var servers sync.WaitGroup
@@ -132,10 +136,6 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, at := range s.addresses {
 		servers.Go(func() { stop(server.Serve(running, at, at, s.options.Logger)) })
 	}
-	signals := make(chan os.Signal, 1)
-	actions := map[os.Signal]func(){rotateSignal: s.rotateKeys, endSignal: s.endSessions, certsSignal: s.toggleCerts}
-	signal.Notify(signals, slices.Collect(maps.Keys(actions))...)
-	defer signal.Stop(signals)
 	for running.Err() == nil {
 		select {
 		case received := <-signals:
