@@ -54,6 +54,8 @@ func TestRefusals(t *testing.T) {
 		"an encoded endpoint":                    {"GET", "/cdn-cgi/%61ccess/other", nil, 404, ""},
 		"a path that leaves a bypassed one":      {"GET", "/public/../secret", nil, 302, login("/public/../secret")},
 		"a path that leaves it encoded":          {"GET", "/public/%2e%2e/secret", nil, 302, login("/public/%2e%2e/secret")},
+		"a path that comes to a bypassed one":    {"GET", "/secret/../public", nil, 302, login("/secret/../public")},
+		"a path that comes to it encoded":        {"GET", "/secret/%2e%2e/public", nil, 302, login("/secret/%2e%2e/public")},
 		"a path that begins like a bypassed one": {"GET", "/healthzz", nil, 302, login("/healthzz")},
 		"a Host that isn't local":                {"GET", "/", []string{"Host", "evil.example"}, 421, ""},
 		"a Host that isn't local, for certs":     {"GET", "/cdn-cgi/access/certs", []string{"Host", "evil.example:8000"}, 421, ""},
