@@ -2,7 +2,11 @@ module github.com/cfaccess/cfaccess/cmd/cfaccess
 
 go 1.26.0
 
-require github.com/spf13/cobra v1.10.2
+require (
+	github.com/cfaccess/cfaccess/core v0.1.0
+	github.com/spf13/cobra v1.10.2
+	go.yaml.in/yaml/v3 v3.0.6
+)
 
 require (
 	github.com/MicahParks/jwkset v0.11.4 // indirect
@@ -14,7 +18,6 @@ require (
 )
 
 require (
-	github.com/cfaccess/cfaccess/core v0.1.0
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/spf13/pflag v1.0.9 // indirect
 )

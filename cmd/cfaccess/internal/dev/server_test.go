@@ -1,0 +1,176 @@
+package dev
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cfaccess/cfaccess/core"
+)
+
+func TestRestartKeepsSessions(t *testing.T) {
+	o := Options{Addr: freeAddr(t), State: filepath.Join(t.TempDir(), "new", "state.json")}
+	first := start(t, o, everything)
+	ended := first.login(0, "email", "bob@example.com")
+	first.get("/cdn-cgi/access/logout")
+	token := first.login(0, "email", "eve@example.com", "groups", "a,b")
+	first.stop()
+	if info, err := os.Stat(o.State); err != nil || runtime.GOOS != "windows" && info.Mode() != 0o600 {
+		t.Errorf("state file: %v, %v", info.Mode(), err)
+	}
+	if content, err := os.ReadFile(o.State); err != nil || bytes.Contains(content, []byte(token)) {
+		t.Errorf("state file: it has the token, or %v", err)
+	}
+
+	second := start(t, o, everything)
+	if response, body := second.get("/", core.TokenHeader, token); response.StatusCode != http.StatusOK {
+		t.Errorf("the session: %s\n%s", response.Status, body)
+	}
+	if response, _ := second.get("/", core.TokenHeader, ended); response.StatusCode != http.StatusFound {
+		t.Errorf("a session that was ended: %s", response.Status)
+	}
+	if _, body := second.get("/cdn-cgi/access/get-identity", "Cookie", "CF_Authorization="+token); !strings.Contains(body, `"groups":["a","b"]`) {
+		t.Errorf("the identity: %s", body)
+	}
+	second.server.rotateKeys()
+	kid := second.server.state.team.KeyID()
+	second.stop()
+
+	third := start(t, o, everything)
+	if third.server.state.team.KeyID() != kid {
+		t.Error("the rotated keys are lost")
+	}
+	third.server.endSessions()
+	third.stop()
+	if response, _ := start(t, o, everything).get("/", core.TokenHeader, token); response.StatusCode != http.StatusFound {
+		t.Errorf("all sessions were ended: %s", response.Status)
+	}
+}
+
+func TestStateFileOfTheUser(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("os.UserConfigDir reads XDG_CONFIG_HOME on Linux")
+	}
+	folder := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", folder)
+	start(t, Options{}, "")
+	if files, _ := os.ReadDir(folder); len(files) > 0 {
+		t.Errorf("port 0 has a state file: %v", files)
+	}
+	o := Options{Addr: freeAddr(t)}
+	start(t, o, "")
+	if _, err := os.Stat(filepath.Join(folder, "cfaccess", "dev-"+portOf(o.Addr)+".json")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBadStateFiles(t *testing.T) {
+	for name, content := range map[string]string{
+		"empty": "", "no JSON": "{", "another type": "[]", "keys that are none": `{"Keys": "x"}`,
+		"half of a key": `{"Keys": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := flags
+			o.Addr, o.Upstream, o.State, o.Logger = "127.0.0.1:0", "http://127.0.0.1:3000", filepath.Join(t.TempDir(), "state.json"), slog.New(slog.DiscardHandler)
+			write(t, o.State, content)
+			if _, err := New(o); err == nil || !strings.Contains(err.Error(), o.State) {
+				t.Errorf("got %v, want an error with %s", err, o.State)
+			}
+			if now, err := os.ReadFile(o.State); err != nil || string(now) != content {
+				t.Errorf("the file is now %q, %v", now, err)
+			}
+		})
+	}
+}
+
+func TestBadStarts(t *testing.T) {
+	busy := start(t, Options{}, "").server.addresses["127.0.0.1:0"].Addr().String()
+	folder := t.TempDir()
+	for name, test := range map[string]struct {
+		o    Options
+		want error
+	}{
+		"the address is in use":    {Options{Addr: busy, Upstream: "http://127.0.0.1:3000"}, nil},
+		"the upstream is no URL":   {Options{Addr: "127.0.0.1:0", Upstream: "127.0.0.1:3000"}, nil},
+		"the address is a socket":  {Options{Addr: "unix:/x", Upstream: "http://127.0.0.1:3000"}, nil},
+		"the state file can't be":  {Options{Addr: "127.0.0.1:0", Upstream: "http://127.0.0.1:3000", State: filepath.Join(folder, "file", "state.json")}, nil},
+		"the configuration is bad": {Options{Addr: "127.0.0.1:0", Config: "missing.yaml"}, fs.ErrNotExist},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, filepath.Join(folder, "file"), "")
+			test.o.Session, test.o.Logger = time.Hour, slog.New(slog.DiscardHandler)
+			if _, err := New(test.o); err == nil || test.want != nil && !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
+func TestCertsFail(t *testing.T) {
+	r := start(t, Options{FailCerts: 502}, "")
+	status := func() int {
+		response, _ := r.get("/cdn-cgi/access/certs")
+		return response.StatusCode
+	}
+	if got := status(); got != 502 {
+		t.Errorf("certs: %d, want 502", got)
+	}
+	r.login(0, "email", "ada@example.com")
+	if response, _ := r.get("/"); response.StatusCode != http.StatusOK {
+		t.Errorf("the proxy itself: %s", response.Status)
+	}
+	r.server.toggleCerts()
+	if got := status(); got != 200 {
+		t.Errorf("certs again: %d, want 200", got)
+	}
+	r = start(t, Options{}, "")
+	r.server.toggleCerts()
+	if got := status(); got != 503 {
+		t.Errorf("by default: %d, want 503", got)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	admin := freeAddr(t)
+	r := start(t, Options{}, `
+applications:
+  - {name: shop, upstream: "UPSTREAM", host: shop.localhost, audience: `+audience+`}
+  - {name: admin, upstream: "UPSTREAM", addr: "`+admin+`"}
+`)
+	var got bytes.Buffer
+	r.server.WriteEnvironment(&got)
+	port := portOf(r.server.addresses["127.0.0.1:0"].Addr().String())
+	upstream := r.server.apps[0].Upstream
+	want := fmt.Sprintf(`# shop at %s: open http://shop.localhost:%s
+TEAM_DOMAIN=http://127.0.0.1:%[2]s
+POLICY_AUD=%s
+# admin at %[1]s: open http://%[4]s
+TEAM_DOMAIN=http://127.0.0.1:%[2]s
+POLICY_AUD=%[5]s
+`, upstream, port, audience, admin, r.server.apps[1].Audience)
+	if got.String() != want {
+		t.Errorf("got\n%swant\n%s", got.String(), want)
+	}
+}
+
+// The flag's own warning is in its name; the Host may then be any address.
+func TestOtherAddresses(t *testing.T) {
+	r := start(t, Options{Addr: "0.0.0.0:0", Insecure: true}, "")
+	if url := r.app(0); !strings.HasPrefix(url, "http://127.0.0.1:") {
+		t.Errorf("the issuer is %s", url)
+	}
+	for host, status := range map[string]int{"192.0.2.1": 302, "evil.example": 421} {
+		if response, _ := r.get("/", "Host", host); response.StatusCode != status {
+			t.Errorf("%s: %s, want %d", host, response.Status, status)
+		}
+	}
+}
