@@ -26,6 +26,9 @@
 // [net/http.RoundTripper] for example: a request over a socket stops the clock of
 // a bubble.
 //
+// [NewLocalTeam] makes a team whose issuer is a URL of the caller's own, with keys
+// that can be kept: for a program that plays Access on a developer's machine.
+//
 // The package uses only the standard library. It shares no code with the
 // verifier, so that a mistake in one can't hide in the other.
 package accesstest

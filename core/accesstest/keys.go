@@ -23,7 +23,12 @@ type key struct {
 
 // newKey generates a key of the team domain host, of the size of Access's keys.
 func newKey(host string) *key {
-	private := must(rsa.GenerateKey(rand.Reader, 2048))
+	return keyOf(host, must(rsa.GenerateKey(rand.Reader, 2048)))
+}
+
+// keyOf returns the key of the team domain host that has this private key. The
+// same private key has the same id.
+func keyOf(host string, private *rsa.PrivateKey) *key {
 	public := must(x509.MarshalPKIXPublicKey(&private.PublicKey))
 	now := time.Now()
 	template := &x509.Certificate{

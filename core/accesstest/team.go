@@ -22,7 +22,7 @@ const (
 // is an [http.Handler] as well, so that it can be mounted elsewhere or called
 // without a socket.
 //
-// Make one with [NewTeam]; the zero value is not usable. All methods are safe
+// Make one with [NewTeam] or [NewLocalTeam]; the zero value is not usable. All methods are safe
 // for concurrent use.
 type Team struct {
 	// URL is where the team listens, "http://127.0.0.1:port" without a slash at
@@ -30,9 +30,10 @@ type Team struct {
 	URL string
 
 	host     string // the team domain
+	issuer   string
 	mux      *http.ServeMux
 	server   *http.Server
-	served   chan struct{} // closed when the listener is
+	served   chan struct{} // closed when the listener is; nil without one
 	stranger func() *key
 	fetches  atomic.Int64
 
@@ -59,20 +60,10 @@ func NewTeam(name string) *Team {
 		panic(fmt.Sprintf("accesstest: can't listen on loopback: %v", err))
 	}
 	host := strings.ToLower(name) + ".cloudflareaccess.com"
-	t := &Team{
-		URL:        "http://" + listener.Addr().String(),
-		host:       host,
-		mux:        http.NewServeMux(),
-		served:     make(chan struct{}),
-		stranger:   sync.OnceValue(func() *key { return newKey(host) }),
-		identities: make(map[string]map[string]any),
-	}
-	t.previous, t.current = newKeys(host)
-	t.Recover()
-	t.mux.HandleFunc("GET "+certsPath, t.serveCerts)
-	t.mux.HandleFunc("GET "+identityPath, t.serveIdentity)
-	t.mux.HandleFunc(logoutPath, t.serveLogout)
-	t.server = &http.Server{Handler: t}
+	previous, current := newKeys(host)
+	t := newTeam(host, "https://"+host, previous, current)
+	t.URL = "http://" + listener.Addr().String()
+	t.served = make(chan struct{})
 	go func() {
 		defer close(t.served)
 		_ = t.server.Serve(listener) // returns when Close is called, with nothing to tell
@@ -80,10 +71,29 @@ func NewTeam(name string) *Team {
 	return t
 }
 
+// newTeam returns a team that does not listen.
+func newTeam(host, issuer string, previous, current *key) *Team {
+	t := &Team{
+		host:       host,
+		issuer:     issuer,
+		mux:        http.NewServeMux(),
+		stranger:   sync.OnceValue(func() *key { return newKey(host) }),
+		previous:   previous,
+		current:    current,
+		identities: make(map[string]map[string]any),
+	}
+	t.Recover()
+	t.mux.HandleFunc("GET "+certsPath, t.serveCerts)
+	t.mux.HandleFunc("GET "+identityPath, t.serveIdentity)
+	t.mux.HandleFunc(logoutPath, t.serveLogout)
+	t.server = &http.Server{Handler: t}
+	return t
+}
+
 // Issuer returns the iss claim of the team's tokens,
-// "https://<name>.cloudflareaccess.com" in lower case.
+// "https://<name>.cloudflareaccess.com" in lower case, or that of [NewLocalTeam].
 func (t *Team) Issuer() string {
-	return "https://" + t.host
+	return t.issuer
 }
 
 // ServeHTTP answers what a team domain serves below /cdn-cgi/access/:
@@ -106,6 +116,8 @@ func (t *Team) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // directly: certs requests with 503, as after [Team.Fail].
 func (t *Team) Close() {
 	_ = t.server.Close() // the listener's error would change nothing
-	<-t.served
+	if t.served != nil {
+		<-t.served
+	}
 	t.Fail(http.StatusServiceUnavailable)
 }
