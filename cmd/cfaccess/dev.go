@@ -15,15 +15,13 @@ func newDevCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "dev --upstream URL",
 		Short: "Access on localhost, for the development of an application in any language",
-		Long: `dev is a reverse proxy on localhost that does what Cloudflare's edge does: it asks
-for a login, and sends the application the header and the cookie with a signed
-token. It prints the environment variables that the application needs.
+		Long: `dev is a reverse proxy on localhost that does what Cloudflare's edge does. It asks for
+a login, and sends the application a signed token in the header and the cookie.
 
-Signals, except on Windows: SIGHUP rotates the signing keys (the key before the
-last is withdrawn), SIGUSR1 ends all sessions, SIGUSR2 makes the certs endpoint
-fail, or work again.`,
-		Example: "cfaccess dev --upstream http://127.0.0.1:3000",
-		Args:    cobra.NoArgs,
+Signals, except on Windows: SIGHUP rotates the signing keys, and the second one ends
+older sessions. SIGUSR1 ends all sessions. SIGUSR2 makes the certs endpoint fail, or
+work again.`,
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			server, err := dev.New(options)
 			if err != nil {
@@ -34,13 +32,13 @@ fail, or work again.`,
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&options.Upstream, "upstream", "", "URL of the application")
-	flags.StringVar(&options.Addr, "addr", "127.0.0.1:8000", "address to listen on, on loopback")
+	flags.StringVar(&options.Upstream, "upstream", "", "URL of the application, such as http://127.0.0.1:3000")
+	flags.StringVar(&options.Addr, "addr", "127.0.0.1:8000", "address to listen on")
 	flags.StringVar(&options.Audience, "aud", "", "AUD tag of the application (default a fixed one)")
 	flags.StringVar(&options.Config, "config", "", "YAML file with people, services and applications")
 	flags.DurationVar(&options.Session, "session", 24*time.Hour, "how long a session lasts")
-	flags.IntVar(&options.FailCerts, "fail-certs", 0, "make the certs endpoint fail with this status")
-	flags.StringVar(&options.State, "state", "", "file that keeps keys and sessions (default below the user's configuration folder)")
-	flags.BoolVar(&options.Insecure, "i-know-this-is-not-secure", false, "allow addresses that aren't on loopback: everybody there can log in as anyone")
+	flags.IntVar(&options.FailCerts, "fail-certs", 0, "status with which the certs endpoint fails")
+	flags.StringVar(&options.State, "state", "", "file of keys and sessions (default in the user's configuration folder)")
+	flags.BoolVar(&options.Insecure, "i-know-this-is-not-secure", false, "allow other addresses than loopback: anyone there can log in as anyone")
 	return command
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/mail"
 	"os"
 	"regexp"
@@ -21,213 +20,120 @@ import (
 	"github.com/cfaccess/cfaccess/cmd/cfaccess/internal/server"
 )
 
-// file is the configuration file: see the package's documentation.
-type file struct {
-	People         []person  `yaml:"people"`
-	Services       []service `yaml:"services"`
-	Applications   []site    `yaml:"applications"`
-	AllowPreflight bool      `yaml:"allow_preflight"`
+// config is the configuration file. Only the upstream of an application, the email
+// of a person, and both fields of a service are required.
+type config struct {
+	People         []person  // buttons on the login page
+	Services       []service // service tokens, good for every application
+	Applications   []site    // default: one, of the flags
+	AllowPreflight bool      `yaml:"allow_preflight"` // pass preflights without a token; default: 403
 }
 
 type person struct {
-	Name    string         `yaml:"name"`
-	Email   string         `yaml:"email"`
-	Groups  []any          `yaml:"groups"`
-	Country string         `yaml:"country"`
-	Custom  map[string]any `yaml:"custom"`
+	Name, Email string         // the name's default is the email's part before the @
+	Groups      []any          // of get-identity: names, or objects of id, name and email
+	Country     string         // two letters; default: US
+	Custom      map[string]any // the claim of this name
 }
 
-type service struct {
-	ID     string `yaml:"id"`
-	Secret string `yaml:"secret"`
-}
+type service struct{ ID, Secret string } // the headers CF-Access-Client-Id and -Secret
 
 type site struct {
-	Name     string        `yaml:"name"`
-	Host     string        `yaml:"host"`
-	Addr     string        `yaml:"addr"`
-	Upstream string        `yaml:"upstream"`
-	Audience string        `yaml:"audience"`
-	Bypass   []string      `yaml:"bypass"`
-	Session  time.Duration `yaml:"session"`
+	Name     string        // default: app
+	Upstream string        // such as http://127.0.0.1:3000
+	Addr     string        // default: --addr
+	Host     string        // tells applications of the same addr apart, such as shop.localhost
+	Audience string        // AUD tag; default: derived from the name
+	Session  time.Duration // default: --session
+	Bypass   []string      // these paths and all below them need no login
 }
 
 var (
 	audienceForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	countryForm  = regexp.MustCompile(`^[A-Z][A-Z0-9]$`) // Access has T1 for Tor
+	yamlLine     = regexp.MustCompile(`(?m)^(yaml: unmarshal errors:\n)?(yaml:)? *(line (\d+): )?`)
 )
 
-// load reads the configuration file, if there is one, and fills in what the flags
-// say. Errors about the file name it and the line.
-func load(o Options) (file, error) {
-	if o.Session < time.Second {
-		return file{}, fmt.Errorf("--session: %v is less than a second", o.Session)
-	}
-	if o.FailCerts != 0 && (o.FailCerts < 400 || o.FailCerts > 599) {
-		return file{}, fmt.Errorf("--fail-certs: %d is not a status from 400 to 599", o.FailCerts)
-	}
-	var f file
-	var root yaml.Node
+// load reads the configuration file, if there is one, and fills in the flags.
+// Errors about the file name it and the line.
+func load(o Options) (c config, err error) {
+	var lines map[string][]yaml.Node
 	if o.Config != "" {
 		content, err := os.ReadFile(o.Config)
 		if err != nil {
-			return file{}, err
+			return c, err
 		}
-		if f, root, err = parse(content); err != nil {
-			return file{}, located(o.Config, err)
+		decoder := yaml.NewDecoder(bytes.NewReader(content))
+		decoder.KnownFields(true)
+		if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) { // EOF: an empty file
+			return c, errors.New(yamlLine.ReplaceAllString(err.Error(), o.Config+":$4: "))
 		}
+		_ = yaml.Unmarshal(content, &lines) // fails for allow_preflight, which is no list
 	}
-	switch {
-	case len(f.Applications) > 0 && (o.Upstream != "" || o.Audience != ""):
-		return file{}, fmt.Errorf("%s has applications: --upstream and --aud have no place beside it", o.Config)
-	case len(f.Applications) == 0 && o.Upstream == "":
-		return file{}, errors.New("no application: give --upstream, or applications in --config")
-	case len(f.Applications) == 0:
-		f.Applications = []site{{Name: "app", Upstream: o.Upstream, Audience: o.Audience}}
+	if len(c.Applications) > 0 && o.Upstream+o.Audience != "" {
+		return c, errors.New("--config has applications: --upstream and --aud can't be given too")
+	} else if len(c.Applications) == 0 {
+		c.Applications = []site{{Upstream: o.Upstream, Audience: o.Audience}}
 	}
-	for i := range f.Applications {
-		a := &f.Applications[i]
+	for i := range c.Applications {
+		a := &c.Applications[i]
+		a.Name, a.Addr, a.Session = cmp.Or(a.Name, "app"), cmp.Or(a.Addr, o.Addr), cmp.Or(a.Session, o.Session)
 		sum := sha256.Sum256([]byte("cfaccess dev: " + a.Name))
 		a.Audience = cmp.Or(a.Audience, hex.EncodeToString(sum[:]))
-		a.Addr = cmp.Or(a.Addr, o.Addr)
-		a.Session = cmp.Or(a.Session, o.Session)
-		a.Host = strings.ToLower(a.Host)
 	}
-	if path, err := f.check(o.Insecure); err != nil {
-		err = fmt.Errorf("%v: %w", path[len(path)-1], err)
-		if line := lineOf(&root, path); line > 0 {
-			err = fmt.Errorf("%s:%d: %w", o.Config, line, err)
+	return c, c.check(o, lines)
+}
+
+// check returns an error for the first value that can't be right, with the line of
+// the entry that it is in.
+func (c *config) check(o Options, lines map[string][]yaml.Node) (err error) {
+	list, i, seen := "", 0, map[string]bool{}
+	want := func(ok bool, field, otherwise string) {
+		switch {
+		case ok || err != nil:
+		case i < len(lines[list]):
+			err = fmt.Errorf("%s:%d: %s %s", o.Config, lines[list][i].Line, field, otherwise)
+		default:
+			err = fmt.Errorf("%s %s", field, otherwise)
 		}
-		return file{}, err
 	}
-	return f, nil
-}
-
-// parse returns the file, and its nodes for the lines of errors.
-func parse(content []byte) (f file, root yaml.Node, err error) {
-	if err := yaml.Unmarshal(content, &root); err != nil {
-		return f, root, err
+	unique := func(field, value string) {
+		key := list + " " + field + " " + value
+		want(!seen[key], field, "is the same as an earlier entry's")
+		seen[key] = true
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(content))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&f); err != nil && !errors.Is(err, io.EOF) { // EOF: nothing in it
-		return f, root, err
-	}
-	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return f, root, errors.New("has more than one YAML document")
-	}
-	return f, root, nil
-}
-
-// located returns an error of the YAML decoder with the file in front of each line.
-func located(name string, err error) error {
-	problems := []string{err.Error()}
-	if typed, ok := errors.AsType[*yaml.TypeError](err); ok {
-		problems = typed.Errors
-	}
-	for i, problem := range problems {
-		problem = strings.TrimPrefix(problem, "yaml: ")
-		problem = regexp.MustCompile(`^line (\d+): `).ReplaceAllString(problem, "$1: ")
-		problem = regexp.MustCompile(` not found in type \S+`).ReplaceAllString(problem, " is unknown")
-		problems[i] = name + ":" + problem
-	}
-	return errors.New(strings.Join(problems, "\n"))
-}
-
-// lineOf returns the line of the deepest node on a path of keys and indexes that
-// is there, 0 if there is no file.
-func lineOf(node *yaml.Node, path []any) int {
-	if node.Kind == yaml.DocumentNode {
-		node = node.Content[0]
-	}
-	for _, step := range path {
-		next := node
-		switch step := step.(type) {
-		case int:
-			if step < len(node.Content) {
-				next = node.Content[step]
-			}
-		case string:
-			for i := 0; i+1 < len(node.Content) && node.Kind == yaml.MappingNode; i += 2 {
-				if node.Content[i].Value == step {
-					next = node.Content[i+1]
-				}
-			}
-		}
-		node = next
-	}
-	return node.Line
-}
-
-// check returns the first value that can't be right, by its path in the file.
-func (f *file) check(insecure bool) (path []any, err error) {
-	known := map[string]bool{}
-	isNew := func(kind, key string) bool {
-		key = kind + "\x00" + key
-		defer func() { known[key] = true }()
-		return !known[key]
-	}
-	for i, p := range f.People {
+	want(o.FailCerts == 0 || o.FailCerts >= 400 && o.FailCerts <= 599, "--fail-certs", "is not a status from 400 to 599")
+	list = "people"
+	for i = range c.People {
+		p := c.People[i]
+		custom, customErr := json.Marshal(p.Custom)
 		_, groupsErr := json.Marshal(p.Groups)
-		_, customErr := json.Marshal(p.Custom)
-		for _, field := range []problem{
-			{"email", !isEmail(p.Email), "want an address such as ada@example.com"},
-			{"email", !isNew("person", p.Email), "is a second person's"},
-			{"country", p.Country != "" && !countryForm.MatchString(p.Country), "want two letters such as GB"},
-			{"groups", groupsErr != nil, "has no JSON form"},
-			{"custom", customErr != nil, "has no JSON form"},
-		} {
-			if field.is {
-				return []any{"people", i, field.name}, errors.New(field.text)
-			}
-		}
+		address, mailErr := mail.ParseAddress(p.Email)
+		want(mailErr == nil && address.Address == p.Email, "email", "is not an address such as ada@example.com")
+		want(p.Country == "" || countryForm.MatchString(p.Country), "country", "is not two letters such as GB")
+		want(groupsErr == nil && customErr == nil, "custom", "or groups has no JSON form")
+		want(len(custom) <= 2000, "custom", "has more than 2000 bytes as JSON, and browsers drop large cookies")
+		unique("email", strings.ToLower(p.Email))
 	}
-	for i, s := range f.Services {
-		for _, field := range []problem{
-			{"id", s.ID == "", "is missing"},
-			{"id", !isNew("service", s.ID), "is a second service's"},
-			{"secret", s.Secret == "", "is missing"},
-		} {
-			if field.is {
-				return []any{"services", i, field.name}, errors.New(field.text)
-			}
-		}
+	list = "services"
+	for i = range c.Services {
+		want(c.Services[i].ID != "" && c.Services[i].Secret != "", "id", "or secret is missing")
+		unique("id", c.Services[i].ID)
 	}
-	for i, a := range f.Applications {
-		_, port, addrErr := net.SplitHostPort(a.Addr)
-		for _, field := range []problem{
-			{"name", a.Name == "", "is missing"},
-			{"name", !isNew("name", a.Name), "is a second application's"},
-			{"upstream", a.Upstream == "", "is missing"},
-			{"audience", !audienceForm.MatchString(a.Audience), "want an AUD tag: 64 lower-case hex digits"},
-			{"audience", !isNew("audience", a.Audience), "is a second application's"},
-			{"addr", addrErr != nil || port == "", "want an address such as 127.0.0.1:8000"},
-			{"addr", !insecure && !server.IsLoopback(a.Addr), "is not on loopback, where nobody else can log in as anyone; if this is what you want, give --i-know-this-is-not-secure"},
-			{"host", strings.ContainsAny(a.Host, ":/ "), "want a name without a port, such as shop.localhost"},
-			{"host", !isNew("host", a.Addr+"/"+a.Host), "is a second application's of this address; give each a host, or an addr"},
-			{"session", a.Session < time.Second, "is less than a second"},
-		} {
-			if field.is {
-				return []any{"applications", i, field.name}, errors.New(field.text)
-			}
+	list = "applications"
+	for i = range c.Applications {
+		a := c.Applications[i]
+		want(a.Upstream != "", "upstream", "is missing: give --upstream, or applications in --config")
+		want(audienceForm.MatchString(a.Audience), "audience", "is not an AUD tag: 64 lower-case hex digits")
+		want(o.Insecure || server.IsLoopback(a.Addr), "addr", "is not on loopback, and others could log in as anyone; --i-know-this-is-not-secure allows it")
+		want(a.Host == strings.ToLower(a.Host) && !strings.ContainsAny(a.Host, ":/ "), "host", "is not a lower-case name such as shop.localhost, without a port")
+		want(a.Session >= time.Second, "session", "is less than a second")
+		for _, path := range a.Bypass {
+			want(strings.HasPrefix(path, "/") && !strings.ContainsAny(path, "*?#"), "bypass", "has "+path+", which is not a path such as /healthz, without wildcards")
 		}
-		for j, path := range a.Bypass {
-			if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "*?#") {
-				return []any{"applications", i, "bypass", j}, fmt.Errorf("%q: want a path such as /healthz, without * or ?", path)
-			}
-		}
+		unique("name", a.Name)
+		unique("audience", a.Audience)
+		unique("host", a.Addr+" "+a.Host)
 	}
-	return nil, nil
-}
-
-// problem is a field whose value can't be right if is holds.
-type problem struct {
-	name string
-	is   bool
-	text string
-}
-
-func isEmail(s string) bool {
-	address, err := mail.ParseAddress(s)
-	return err == nil && address.Address == s
+	return err
 }

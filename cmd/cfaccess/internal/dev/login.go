@@ -6,7 +6,6 @@ import (
 	_ "embed" // for the page
 	"encoding/json"
 	"errors"
-	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -19,10 +18,6 @@ import (
 	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
-// maxToken is the longest token that fits into a cookie: browsers refuse more than
-// 4096 bytes with the name and the attributes.
-const maxToken = 3900
-
 //go:embed page.html
 var pageSource string
 
@@ -30,23 +25,32 @@ var pageTemplate = template.Must(template.New("page").Parse(pageSource))
 
 // page is what the template shows.
 type page struct {
-	Nonce, Application, Error string
-	SignedOut                 bool
-	People                    []person
-	Session                   time.Duration
-	Form                      url.Values // what was typed
+	*application
+	Nonce     string
+	SignedOut bool
+	Error     error
+	Form      url.Values // what was typed
 }
 
-// serveAccess answers below /cdn-cgi/access/. Nothing of it is proxied.
+// serveAccess answers below /cdn-cgi/access/. Nothing there is proxied.
 func (a *application) serveAccess(w http.ResponseWriter, r *http.Request) {
-	endpoint := strings.TrimPrefix(r.URL.Path, accessPath)
-	switch {
+	switch endpoint := strings.TrimPrefix(r.URL.Path, accessPath); {
 	case endpoint == "/certs":
 		a.state.team.ServeHTTP(w, r)
-	case endpoint == "/get-identity":
-		a.serveIdentity(w, r)
+	case endpoint == "/get-identity": // of any application's session: core asks at the issuer
+		w.Header().Set("Cache-Control", "no-store")
+		tokens, r := a.tokens(r), r.Clone(r.Context())
+		if r.Header.Del("Cookie"); len(tokens) > 0 {
+			r.AddCookie(&http.Cookie{Name: core.TokenCookie, Value: tokens[0]})
+		}
+		a.state.team.ServeHTTP(w, r)
 	case endpoint == "/logout":
-		a.serveLogout(w, r)
+		if claims := a.session(r); claims != nil {
+			a.state.change(func() { delete(a.state.Sessions, hashOf(claims.Token())) })
+			a.state.logger.Info("logout", slog.String("application", a.Name), slog.String("email", claims.Email))
+		}
+		a.setCookies(w, "", -1)
+		a.show(w, http.StatusOK, page{SignedOut: true})
 	case below(endpoint, "/login"):
 		a.serveLogin(w, r)
 	default:
@@ -54,168 +58,89 @@ func (a *application) serveAccess(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveIdentity answers for a session of any application of the team.
-func (a *application) serveIdentity(w http.ResponseWriter, r *http.Request) {
-	var token string
-	if claims := a.session(r); claims != nil {
-		token = claims.Token()
-	} else if cookie, err := r.Cookie(core.TokenCookie); err == nil {
-		token = cookie.Value
-	}
-	r = r.Clone(r.Context())
-	r.Header.Del("Cookie")
-	if token != "" && !a.state.isLive(token) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusBadRequest)
-		_, _ = w.Write([]byte(`{"err":"the session has ended"}`))
-		return
-	}
-	if token != "" {
-		r.AddCookie(&http.Cookie{Name: core.TokenCookie, Value: token})
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	a.state.team.ServeHTTP(w, r)
-}
-
-// serveLogout ends the session: its token is refused from now on.
-func (a *application) serveLogout(w http.ResponseWriter, r *http.Request) {
-	if claims := a.session(r); claims != nil {
-		if err := a.state.end(claims.Token()); err != nil {
-			a.fail(w, err)
-			return
-		}
-		a.logger.Info("logout", slog.String("application", a.Name), slog.String("email", claims.Email))
-	}
-	a.setCookies(w, "", -1)
-	a.show(w, http.StatusOK, page{SignedOut: true})
-}
-
-// serveLogin shows the login page, and takes its form. The application is the one
-// that the request reached, whatever the rest of the path says.
+// serveLogin shows the login page and takes its form. The application is the one
+// that the request has reached, whatever the rest of the path says.
 func (a *application) serveLogin(w http.ResponseWriter, r *http.Request) {
-	if err := http.NewCrossOriginProtection().Check(r); err != nil {
-		http.Error(w, "cfaccess dev: "+err.Error(), http.StatusForbidden)
-		return
-	}
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, "cfaccess dev: this form can't be read", http.StatusBadRequest)
-		return
-	}
+	crossOrigin, formErr := http.NewCrossOriginProtection().Check(r), r.ParseForm()
 	target := cmp.Or(r.Form.Get("redirect_url"), "/")
 	switch {
-	case !isLocal(target):
-		http.Error(w, "cfaccess dev: redirect_url must be a path of this application", http.StatusBadRequest)
-	case r.Method == http.MethodGet, r.Method == http.MethodHead:
-		a.show(w, http.StatusOK, page{})
-	case r.Method != http.MethodPost:
-		w.Header().Set("Allow", "GET, HEAD, POST")
-		http.Error(w, "cfaccess dev: method not allowed", http.StatusMethodNotAllowed)
+	case crossOrigin != nil:
+		http.Error(w, "cfaccess dev: "+crossOrigin.Error(), http.StatusForbidden)
+	case formErr != nil || !isLocal(target):
+		http.Error(w, "cfaccess dev: the form can't be read, or redirect_url isn't a path of this application", http.StatusBadRequest)
+	case r.Method == http.MethodPost:
+		a.login(w, r.PostForm, target)
 	default:
-		who, session, err := a.read(r.PostForm)
-		if err != nil {
-			a.show(w, http.StatusBadRequest, page{Error: err.Error(), Form: r.PostForm})
-			return
-		}
-		a.login(w, who, session, r.PostForm, target)
+		a.show(w, http.StatusOK, page{})
 	}
 }
 
-// isLocal reports whether a URL is a path of the same origin for every browser.
-// They read \ as /, and skip control characters.
+// isLocal reports whether every browser reads a URL as a path of the same origin.
+// They take \ in a path for /, and skip control characters.
 func isLocal(target string) bool {
-	u, err := url.Parse(target)
-	return err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "//") &&
-		!strings.ContainsFunc(target, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '\\' })
-}
-
-// read returns who logs in. What is left empty is as the file says.
-func (a *application) read(form url.Values) (who person, session time.Duration, err error) {
-	text := func(name string) string { return strings.TrimSpace(form.Get(name)) }
-	who.Email, session = cmp.Or(text("person"), text("email")), a.Session
-	i := slices.IndexFunc(a.people, func(p person) bool { return strings.EqualFold(p.Email, who.Email) })
-	if i >= 0 {
-		who = a.people[i]
-	} else if !isEmail(who.Email) {
-		return who, 0, errors.New("Email: want an address such as ada@example.com")
-	}
-	if text("person") != "" {
-		return who, session, nil
-	}
-	if groups := splitGroups(form); groups != nil {
-		who.Groups = nil
-		for _, group := range groups {
-			who.Groups = append(who.Groups, group)
-		}
-	}
-	if who.Country = cmp.Or(strings.ToUpper(text("country")), who.Country); who.Country != "" && !countryForm.MatchString(who.Country) {
-		return who, 0, errors.New("Country: want two letters such as GB")
-	}
-	if custom := text("custom"); custom != "" {
-		who.Custom = nil
-		if err := json.Unmarshal([]byte(custom), &who.Custom); err != nil || who.Custom == nil {
-			return who, 0, errors.New(`Custom claims: want a JSON object such as {"department": "research"}`)
-		}
-	}
-	if length := text("session"); length != "" {
-		if session, err = time.ParseDuration(length); err != nil || session < time.Second {
-			return who, 0, errors.New("Session: want a duration of a second or more, such as 8h or 90s")
-		}
-	}
-	return who, session, nil
-}
-
-// splitGroups returns the groups that were typed, separated by commas.
-func splitGroups(form url.Values) (groups []string) {
-	if form.Get("person") != "" {
-		return nil
-	}
-	for group := range strings.SplitSeq(form.Get("groups"), ",") {
-		if group = strings.TrimSpace(group); group != "" {
-			groups = append(groups, group)
-		}
-	}
-	return groups
-}
-
-// identity returns what get-identity answers beyond the token.
-func (p person) identity() map[string]any {
-	members := map[string]any{"groups": append([]any{}, p.Groups...)}
-	if p.Name != "" {
-		members["name"] = p.Name
-	}
-	return members
+	path, _, _ := strings.Cut(target, "?")
+	return strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && !strings.Contains(path, `\`) &&
+		!strings.ContainsFunc(target, func(c rune) bool { return c <= ' ' || c == 0x7f })
 }
 
 // login begins a session and sends the browser back.
-func (a *application) login(w http.ResponseWriter, who person, session time.Duration, form url.Values, target string) {
-	end := time.Now().Add(session)
-	options := []accesstest.Option{accesstest.WithExpiry(end)}
-	if who.Country != "" {
-		options = append(options, accesstest.WithClaim("country", who.Country))
+func (a *application) login(w http.ResponseWriter, form url.Values, target string) {
+	who, session, err := a.read(form)
+	if err != nil {
+		a.show(w, http.StatusBadRequest, page{Error: err, Form: form})
+		return
 	}
+	end := time.Now().Add(session)
+	options := []accesstest.Option{accesstest.WithExpiry(end), accesstest.WithClaim("country", cmp.Or(who.Country, "US"))}
 	if who.Custom != nil {
 		options = append(options, accesstest.WithClaim("custom", who.Custom))
 	}
 	token := a.state.team.SignUser(a.Audience, who.Email, options...)
-	if len(token) > maxToken {
-		a.show(w, http.StatusBadRequest, page{Error: fmt.Sprintf("Custom claims: the token has %d bytes, and a browser keeps at most %d", len(token), maxToken), Form: form})
-		return
-	}
 	a.state.team.SetIdentity(who.Email, who.identity())
-	err := a.state.change(func(d *saved) {
-		d.Sessions[hashOf(token)] = end.Unix()
-		d.Groups[strings.ToLower(who.Email)] = splitGroups(form)
+	a.state.change(func() {
+		a.state.Sessions[hashOf(token)], a.state.Identities[who.Email] = end.Unix(), who.identity()
 	})
-	if err != nil {
-		a.fail(w, err)
-		return
-	}
-	a.logger.Info("login", slog.String("application", a.Name), slog.String("email", who.Email))
+	a.state.logger.Info("login", slog.String("application", a.Name), slog.String("email", who.Email))
 	a.setCookies(w, token, int(session.Seconds()))
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", target)
+	w.Header().Set("Location", target) // http.Redirect would change some paths
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// read returns who logs in and for how long, after the checks of the configuration
+// file. Fields that are empty are as configured.
+func (a *application) read(form url.Values) (who person, session time.Duration, err error) {
+	text := func(name string) string { return strings.TrimSpace(form.Get(name)) }
+	who, session = person{Email: text("email")}, a.Session
+	if i := slices.IndexFunc(a.People, func(p person) bool { return strings.EqualFold(p.Email, who.Email) }); i >= 0 {
+		who = a.People[i]
+	}
+	who.Country = cmp.Or(strings.ToUpper(text("country")), who.Country)
+	if groups := text("groups"); groups != "" {
+		who.Groups = nil
+		for group := range strings.SplitSeq(groups, ",") {
+			who.Groups = append(who.Groups, strings.TrimSpace(group))
+		}
+	}
+	if custom := text("custom"); custom != "" {
+		who.Custom = nil
+		if json.Unmarshal([]byte(custom), &who.Custom) != nil || who.Custom == nil {
+			return who, 0, errors.New(`custom claims are not a JSON object such as {"department": "research"}`)
+		}
+	}
+	if length := text("session"); length != "" {
+		if session, err = time.ParseDuration(length); err != nil || session < time.Second {
+			return who, 0, errors.New("session is not a duration such as 8h or 90s")
+		}
+	}
+	return who, session, (&config{People: []person{who}}).check(Options{}, nil)
+}
+
+// identity returns what get-identity answers beyond the token.
+func (p person) identity() map[string]any {
+	name, _, _ := strings.Cut(p.Email, "@")
+	return map[string]any{"name": cmp.Or(p.Name, name), "groups": append([]any{}, p.Groups...)}
 }
 
 func (a *application) setCookies(w http.ResponseWriter, token string, maxAge int) {
@@ -224,22 +149,14 @@ func (a *application) setCookies(w http.ResponseWriter, token string, maxAge int
 	}
 }
 
-// show writes the page. It may not be framed, run scripts or load anything.
+// show writes the page, which can't be framed, run scripts or load anything.
 func (a *application) show(w http.ResponseWriter, status int, p page) {
-	p.Nonce, p.Application, p.People, p.Session = rand.Text(), a.Name, a.people, a.Session
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Frame-Options", "DENY")
-	// No form-action: it would also refuse what the application redirects to.
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+p.Nonce+"'; base-uri 'none'; frame-ancestors 'none'")
+	p.application, p.Nonce = a, rand.Text()
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Frame-Options", "DENY")
+	// There is no form-action: it would also refuse the application's own redirects.
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+p.Nonce+"'; base-uri 'none'; frame-ancestors 'none'")
 	w.WriteHeader(status)
-	if err := pageTemplate.Execute(w, p); err != nil {
-		a.logger.Debug("the client is gone", slog.Any("error", err))
-	}
-}
-
-func (a *application) fail(w http.ResponseWriter, err error) {
-	a.logger.Error("can't keep the session", slog.Any("error", err))
-	http.Error(w, "cfaccess dev: can't keep the session, see its log", http.StatusInternalServerError)
+	_ = pageTemplate.Execute(w, p) // fails only where the client is gone
 }

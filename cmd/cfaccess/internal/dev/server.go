@@ -1,3 +1,6 @@
+// Package dev is Cloudflare Access on localhost, for the development of an
+// application in any language: a reverse proxy that does what Cloudflare's edge
+// does, with keys of its own. testdata/dev.yaml shows every field of its file.
 package dev
 
 import (
@@ -6,11 +9,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
-	"path/filepath"
+	"os/signal"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -18,199 +25,151 @@ import (
 	"github.com/cfaccess/cfaccess/cmd/cfaccess/internal/server"
 )
 
-// Options are the flags of the command.
+// Options are the flags of the command, whose help explains them. Without a State
+// file there is one for the port below os.UserConfigDir, and none for port 0.
 type Options struct {
-	Upstream  string        // of the only application, if Config has none
-	Audience  string        // its AUD tag; default: a fixed one
-	Addr      string        // host:port on loopback, of applications without an address
-	Config    string        // file; empty: none
-	Session   time.Duration // of applications that don't say; at least a second
-	FailCerts int           // status of the certs endpoint; 0: it works
-	State     string        // file; empty: one below os.UserConfigDir for the address, none for port 0
-	Insecure  bool          // allows an Addr that isn't on loopback
+	Upstream, Audience, Addr, Config, State string
+
+	Session   time.Duration
+	FailCerts int // 0: the certs endpoint works
+	Insecure  bool
 	Logger    *slog.Logger
 }
 
-// A Server is a local Access with its applications. Make one with [New].
+// A Server is a local Access with its applications. Its issuer is the URL of the
+// first application's address. Make one with [New].
 type Server struct {
+	options   Options
 	state     *state
-	logger    *slog.Logger
-	listeners []net.Listener // one an address
-	hosts     []*hostSwitch  // of the same index
-	apps      []*application // in the order of the file
-	insecure  bool
-	failCerts int
-
-	mu      sync.Mutex // mu guards failing.
-	failing bool
+	addresses map[string]*address
+	apps      []*application
+	failing   bool // the certs endpoint
 }
 
-// hostSwitch passes a request to an application of one address by its Host.
-type hostSwitch struct {
-	byHost map[string]*application
-	first  *application
-	any    bool // accepts every IP address as Host
+// An address listens, and passes requests to its applications by Host.
+type address struct {
+	net.Listener
+	apps     []*application
+	insecure bool
 }
 
 // New reads the configuration and the state file, and listens. [Server.Run] serves.
+// After an error the process has to end: it may listen already.
 func New(o Options) (*Server, error) {
-	f, err := load(o)
+	c, err := load(o)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{logger: o.Logger, insecure: o.Insecure, failCerts: cmp.Or(o.FailCerts, http.StatusServiceUnavailable)}
-	if err := s.open(o, f); err != nil {
-		s.close()
-		return nil, err
+	s := &Server{options: o, addresses: map[string]*address{}}
+	for _, a := range c.Applications {
+		if s.addresses[a.Addr] == nil {
+			listener, err := net.Listen("tcp", a.Addr)
+			if err != nil {
+				return nil, err
+			}
+			s.addresses[a.Addr] = &address{Listener: listener, insecure: o.Insecure}
+		}
+		at := s.addresses[a.Addr]
+		if s.state == nil {
+			if s.state, err = openState(o, c.People, at.url("")); err != nil {
+				return nil, err
+			}
+		}
+		app := &application{site: a, config: c, state: s.state, url: at.url(a.Host)}
+		if err := app.connect(); err != nil {
+			return nil, err
+		}
+		at.apps, s.apps = append(at.apps, app), append(s.apps, app)
+	}
+	if o.FailCerts != 0 {
+		s.toggleCerts()
 	}
 	return s, nil
 }
 
-func (s *Server) open(o Options, f file) error {
-	byAddr := map[string]int{}
-	for _, a := range f.Applications {
-		if _, ok := byAddr[a.Addr]; ok {
-			continue
-		}
-		listener, err := server.Listen(a.Addr)
-		if err != nil {
-			return err
-		}
-		byAddr[a.Addr] = len(s.listeners)
-		s.listeners = append(s.listeners, listener)
-		s.hosts = append(s.hosts, &hostSwitch{byHost: map[string]*application{}, any: o.Insecure})
+// url returns where a browser on this machine reaches a host of the address.
+func (at *address) url(host string) string {
+	tcp := at.Addr().(*net.TCPAddr)
+	if host == "" && tcp.IP.IsLoopback() {
+		host = tcp.IP.String()
 	}
-	issuer := baseURL(f.Applications[0].Addr, "", s.listeners[0])
-	path := o.State
-	if _, port, _ := net.SplitHostPort(f.Applications[0].Addr); path == "" && port != "0" {
-		folder, err := os.UserConfigDir()
-		if err != nil {
-			return fmt.Errorf("no place for the state file: %w; give --state", err)
-		}
-		name := strings.NewReplacer(":", "-", "[", "", "]", "").Replace(strings.TrimPrefix(issuer, "http://"))
-		path = filepath.Join(folder, "cfaccess", "dev-"+name+".json")
-	}
-	var err error
-	if s.state, err = openState(path, issuer); err != nil {
-		return err
-	}
-	for _, p := range f.People {
-		s.state.team.SetIdentity(p.Email, p.identity())
-	}
-	for email, groups := range s.state.saved.Groups {
-		if groups != nil {
-			s.state.team.SetGroups(email, groups...)
-		}
-	}
-	if o.FailCerts != 0 {
-		s.ToggleCerts()
-	}
-	for _, a := range f.Applications {
-		i := byAddr[a.Addr]
-		app, err := newApplication(a, f, s.state, baseURL(a.Addr, a.Host, s.listeners[i]), s.logger)
-		if err != nil {
-			return err
-		}
-		s.apps = append(s.apps, app)
-		s.hosts[i].byHost[a.Host] = app
-		if s.hosts[i].first == nil {
-			s.hosts[i].first = app
-		}
-	}
-	return nil
+	return "http://" + net.JoinHostPort(cmp.Or(host, "127.0.0.1"), strconv.Itoa(tcp.Port))
 }
 
-func (s *Server) close() {
-	for _, listener := range s.listeners {
-		_ = listener.Close() // nothing was accepted
+// ServeHTTP implements [http.Handler]. An application gets the requests that name
+// its host, and the first one those for localhost, *.localhost and loopback
+// addresses. With other names a web page could reach it by DNS rebinding.
+func (at *address) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	host := strings.ToLower((&url.URL{Host: r.Host}).Hostname())
+	for _, app := range at.apps {
+		if app.Host == host && host != "" {
+			app.ServeHTTP(w, r)
+			return
+		}
+	}
+	ip, err := netip.ParseAddr(host)
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && (at.insecure || ip.Unmap().IsLoopback()) {
+		at.apps[0].ServeHTTP(w, r)
+	} else {
+		http.Error(w, "cfaccess dev: this Host is not on loopback, and no application has it", http.StatusMisdirectedRequest)
 	}
 }
-
-// baseURL returns where a browser on this machine reaches an application.
-func baseURL(addr, host string, listener net.Listener) string {
-	configured, _, _ := net.SplitHostPort(addr)
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	if host == "" && server.IsLoopback(addr) {
-		host = configured
-	}
-	return "http://" + net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
-}
-
-// Issuer returns the iss claim of the tokens, which is TEAM_DOMAIN.
-func (s *Server) Issuer() string { return s.state.team.Issuer() }
 
 // WriteEnvironment writes what each application needs to know, in the form of an
 // environment file.
 func (s *Server) WriteEnvironment(w io.Writer) {
 	for _, a := range s.apps {
-		fmt.Fprintf(w, "# %s at %s: open %s\nTEAM_DOMAIN=%s\nPOLICY_AUD=%s\n", a.Name, a.Upstream, a.url, s.Issuer(), a.Audience)
+		fmt.Fprintf(w, "# %s at %s: open %s\nTEAM_DOMAIN=%s\nPOLICY_AUD=%s\n", a.Name, a.Upstream, a.url, s.state.team.Issuer(), a.Audience)
 	}
 }
 
-// Run serves until ctx ends, or until a listener fails.
+// Run serves and acts on signals until ctx ends, or until a listener fails.
 func (s *Server) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var running sync.WaitGroup
-	for i, listener := range s.listeners {
-		running.Go(func() { cancel(server.Serve(ctx, listener, s.hosts[i], s.logger)) })
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var servers sync.WaitGroup
+	defer servers.Wait()
+	for _, at := range s.addresses {
+		servers.Go(func() { stop(server.Serve(running, at, at, s.options.Logger)) })
 	}
-	running.Go(func() { s.watchSignals(ctx) })
-	running.Wait()
-	if err := context.Cause(ctx); err != ctx.Err() {
-		return err
-	}
-	return nil
-}
-
-// RotateKeys makes a new signing key. The one before stays published and the one
-// before that doesn't, so a second call ends the sessions that began before the first.
-func (s *Server) RotateKeys(ctx context.Context) error {
-	s.state.team.Rotate()
-	for _, a := range s.apps {
-		if err := a.verifier.Refresh(ctx); err != nil {
-			return err
+	signals := make(chan os.Signal, 1)
+	actions := map[os.Signal]func(){rotateSignal: s.rotateKeys, endSignal: s.endSessions, certsSignal: s.toggleCerts}
+	signal.Notify(signals, slices.Collect(maps.Keys(actions))...)
+	defer signal.Stop(signals)
+	for running.Err() == nil {
+		select {
+		case received := <-signals:
+			actions[received]()
+		case <-running.Done():
 		}
 	}
-	s.logger.Info("rotated the signing keys", slog.String("kid", s.state.team.KeyID()))
-	return s.state.change(func(*saved) {})
+	if ctx.Err() != nil {
+		return nil // servers that had to cut off a request are no failure
+	}
+	return context.Cause(running)
 }
 
-// EndSessions ends all sessions: everybody logs in again.
-func (s *Server) EndSessions() error {
-	s.logger.Info("ended all sessions")
-	return s.state.change(func(d *saved) { clear(d.Sessions) })
+// rotateKeys makes a new signing key. The last one stays published, and the one
+// before that is withdrawn.
+func (s *Server) rotateKeys() {
+	s.state.change(s.state.team.Rotate)
+	for _, a := range s.apps {
+		_ = a.verifier.Refresh(context.Background()) // from memory: can't fail
+	}
+	s.options.Logger.Info("rotated the signing keys", slog.String("kid", s.state.team.KeyID()))
 }
 
-// ToggleCerts makes the certs endpoint fail with the status of the options, 503 by
-// default, or makes it work again. The proxy goes on.
-func (s *Server) ToggleCerts() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Server) endSessions() {
+	s.state.change(func() { clear(s.state.Sessions) })
+	s.options.Logger.Info("ended all sessions")
+}
+
+// toggleCerts makes the certs endpoint fail, or work again. The proxy goes on.
+func (s *Server) toggleCerts() {
 	if s.failing = !s.failing; s.failing {
-		s.state.team.Fail(s.failCerts)
+		s.state.team.Fail(cmp.Or(s.options.FailCerts, http.StatusServiceUnavailable))
 	} else {
 		s.state.team.Recover()
 	}
-	s.logger.Info("certs endpoint", slog.Bool("failing", s.failing))
-}
-
-// ServeHTTP implements [http.Handler].
-func (h *hostSwitch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
-	app, ok := h.byHost[host]
-	if !ok {
-		ip, err := netip.ParseAddr(host)
-		isLocal := host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && (h.any || ip.Unmap().IsLoopback())
-		if host == "" || !isLocal {
-			http.Error(w, "cfaccess dev: this Host is not on loopback, and no application has it as its host", http.StatusMisdirectedRequest)
-			return
-		}
-		app = h.first
-	}
-	app.ServeHTTP(w, r)
+	s.options.Logger.Info("certs endpoint", slog.Bool("failing", s.failing))
 }
