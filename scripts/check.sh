@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 # about the tree, and git refuses one that another user owns.
 export GOFLAGS=-buildvcs=false GOWORK=
 
-steps=(static alone rules rehearsal fuzz soak differential other_go race)
+steps=(static alone rules rehearsal fuzz soak differential programs other_go race)
 
 # static looks for mistakes without running anything.
 static() {
@@ -63,6 +63,11 @@ soak() {
 
 differential() {
 	./scripts/differential.sh -n 20000
+}
+
+# programs installs a browser, proxies and the like where it can.
+programs() {
+	./scripts/programs.sh
 }
 
 # other_go tests core with the other Go release that is supported.

@@ -35,7 +35,7 @@ var mayImport = map[string]struct {
 			"core", "core/accesstest", "otelaccess", "github.com/spf13/cobra", "go.yaml.in/yaml/v3",
 			"github.com/prometheus/client_golang", "go.opentelemetry.io/otel",
 		},
-		tests: []string{"github.com/chromedp/chromedp", "github.com/coder/websocket"},
+		tests: []string{"github.com/chromedp/chromedp", "github.com/chromedp/cdproto", "github.com/coder/websocket"},
 	},
 	"caddyaccess": {code: []string{"core", "github.com/caddyserver/caddy/v2", "go.uber.org/zap"}},
 }
