@@ -1,67 +1,36 @@
 package gate
 
 import (
+	"cmp"
 	"net/url"
-	"strconv"
+	"path"
+	"regexp"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
+// badEscape is the escape of a control character, of "/", "\" or ";", of a letter,
+// a digit or one of "-._~" (RFC 3986 section 6.2.2.2), or an escape that is escaped.
+var badEscape = regexp.MustCompile(`(?i)%([01].|2[def]|25[0-9a-f]{2}|3[0-9b]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef])`)
+
 // normalPath returns the decoded path of a request target such as "/a%20b?q", and
-// false unless the path is in normal form. Servers disagree about every other
-// form: one serves /admin for it, and another looks for a file of that name. So
-// no rule can be right about it.
-//
-// In normal form a path begins with "/" and is printable ASCII without "\", ";"
-// and "#". It has no empty segment except the last one, and no "." or "..". An
-// escape doesn't stand for "/", "\" or ";", for a letter, a digit or one of "-._~"
-// (RFC 3986 section 6.2.2.2), nor for the "%" of another escape. The decoded
-// path is UTF-8 without control characters.
+// false unless the path is in normal form: it begins with "/" and is printable
+// ASCII without "\", ";", "#", empty segments, "." and "..", and its escapes are
+// needed and stand for UTF-8. Servers disagree about every other path. One takes
+// it for /admin and another doesn't, so that no rule can be right about it.
 func normalPath(target string) (string, bool) {
-	path, _, _ := strings.Cut(target, "?")
-	if !strings.HasPrefix(path, "/") {
+	raw, _, _ := strings.Cut(target, "?")
+	isBad := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' || r == ';' || r == '#' }
+	if !strings.HasPrefix(raw, "/") || strings.Contains(raw, "//") || strings.ContainsFunc(raw, isBad) ||
+		path.Clean(raw) != cmp.Or(strings.TrimSuffix(raw, "/"), "/") {
 		return "", false
 	}
-	for i := range len(path) {
-		if c := path[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`\;#`, c) >= 0 {
-			return "", false
-		}
+	if !strings.Contains(raw, "%") {
+		return raw, true
 	}
-	for rest := path[1:]; rest != ""; {
-		var segment string
-		segment, rest, _ = strings.Cut(rest, "/")
-		if segment == "" || segment == "." || segment == ".." {
-			return "", false
-		}
-	}
-	if strings.IndexByte(path, '%') < 0 {
-		return path, true
-	}
-	decoded, err := url.PathUnescape(path)
-	if err != nil || !utf8.ValidString(decoded) || strings.ContainsFunc(decoded, unicode.IsControl) {
+	decoded, err := url.PathUnescape(raw)
+	if err != nil || badEscape.MatchString(raw) || !utf8.ValidString(decoded) {
 		return "", false
-	}
-	for _, escape := range strings.Split(path, "%")[1:] {
-		c, _ := unescape(escape)
-		if isLetterOrDigit(c) || strings.IndexByte(`-._~/\;`, c) >= 0 {
-			return "", false
-		}
-	}
-	for _, rest := range strings.Split(decoded, "%")[1:] {
-		if _, isEscape := unescape(rest); isEscape {
-			return "", false // decoded twice, it is another path
-		}
 	}
 	return decoded, true
-}
-
-// unescape returns the byte that two hex digits in front of s stand for.
-func unescape(s string) (byte, bool) {
-	c, err := strconv.ParseUint(s[:min(2, len(s))], 16, 8)
-	return byte(c), err == nil && len(s) >= 2
-}
-
-func isLetterOrDigit(c byte) bool {
-	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
 }

@@ -21,63 +21,54 @@ type Options struct {
 	Logger      *slog.Logger
 }
 
-// Run serves until ctx ends: a proxy if the applications have upstreams, and
-// forward authentication if not. SIGHUP reloads the configuration.
+// Run serves until ctx ends: a proxy if the applications have upstreams, otherwise
+// forward authentication. SIGHUP loads the configuration again.
 func Run(ctx context.Context, o Options) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-
-	g, err := New(ctx, o.Logger, o.Load)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	config, err := o.Load()
+	if err != nil {
+		return err
+	}
+	g, err := New(ctx, config, o.Logger)
 	if err != nil {
 		return err
 	}
 	defer g.Close()
-	type endpoint struct {
-		address string
-		handler http.Handler
-	}
-	endpoints := []endpoint{{o.Addr, g.Authorize()}}
-	if g.site.Load().config.IsProxy() {
-		endpoints = []endpoint{{o.Addr, g.Proxy()}, {o.MetricsAddr, g.Operations()}}
-		if o.MetricsAddr == "" {
-			endpoints = endpoints[:1]
-		}
-	}
 	var serving sync.WaitGroup
-	defer serving.Wait()
-	ended := make(chan error, len(endpoints))
-	for _, e := range endpoints {
-		listener, err := server.Listen(e.address)
+	serve := func(address string, handler http.Handler) {
+		listener, err := server.Listen(address)
 		if err != nil {
-			cancel()
-			return err
-		}
-		if !server.IsLoopback(e.address) {
-			o.Logger.Warn("other machines can reach the gate: only the proxy should", slog.String("address", e.address))
+			cancel(err)
+			return
 		}
 		o.Logger.Info("listening", slog.String("address", listener.Addr().String()))
-		serving.Go(func() {
-			defer cancel() // without one of them the other is of no use
-			ended <- server.Serve(ctx, listener, e.handler, o.Logger)
-		})
+		if !server.IsLoopback(address) {
+			o.Logger.Warn("other machines can reach this address, and only the proxy should", slog.String("address", address))
+		}
+		serving.Go(func() { cancel(server.Serve(ctx, listener, handler, o.Logger)) }) // the other ends too
 	}
-	for {
+	if !config.isProxy() {
+		serve(o.Addr, g.Authorize())
+	} else if serve(o.Addr, g.Proxy()); o.MetricsAddr != "" {
+		serve(o.MetricsAddr, g.Operations())
+	}
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			var all error
-			for range endpoints {
-				all = errors.Join(all, <-ended)
-			}
-			return all
 		case <-hangup:
-			if err := g.Reload(ctx); err != nil {
-				o.Logger.Error("reload failed, the old configuration stays in use", slog.Any("error", err))
-			} else {
-				o.Logger.Info("reloaded the configuration")
+			if config, err = o.Load(); err == nil {
+				err = g.use(ctx, config)
 			}
+			o.Logger.Info("reloaded the configuration, unless there is an error", slog.Any("error", err))
 		}
 	}
+	serving.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
 }
