@@ -63,7 +63,11 @@ func Run(ctx context.Context, o Options) error {
 			if config, err = o.Load(); err == nil {
 				err = g.use(ctx, config)
 			}
-			o.Logger.Info("reloaded the configuration, unless there is an error", slog.Any("error", err))
+			if err != nil {
+				o.Logger.Error("the old configuration stays in use", slog.Any("error", err))
+			} else {
+				o.Logger.Info("reloaded the configuration")
+			}
 		}
 	}
 	serving.Wait()
