@@ -61,17 +61,6 @@ func (g *Gate) use(ctx context.Context, next *Config) (err error) {
 		return errors.New("forward authentication can't become a proxy, nor a proxy forward authentication, without a restart")
 	}
 	next.verifiers = map[string]*verifier{}
-	defer func() {
-		unused, used := old, next
-		if err != nil {
-			unused, used = next, old
-		}
-		for key, v := range unused.verifiers {
-			if used.verifiers[key] == nil {
-				v.stop()
-			}
-		}
-	}()
 	for i := range next.Applications {
 		a := &next.Applications[i]
 		audiences := slices.Sorted(slices.Values(a.Audiences))
@@ -84,6 +73,11 @@ func (g *Gate) use(ctx context.Context, next *Config) (err error) {
 		next.verifiers[key] = a.verifier
 	}
 	g.config.Store(next)
+	for key, v := range old.verifiers {
+		if next.verifiers[key] == nil {
+			v.stop()
+		}
+	}
 	return nil
 }
 
@@ -142,11 +136,13 @@ type decision struct {
 // understands them.
 type statuses struct{ missing, host, path int }
 
+const misconfigured = "proxy_misconfigured" // code of a refusal
+
 // decide finds the caller's token in h.
 func (g *Gate) decide(ctx context.Context, h http.Header, o original, s statuses) (d decision) {
 	d.config = g.config.Load()
 	if o.method == "" || o.host == "" || o.target == "" {
-		d.refusal = refusal(s.missing, "proxy_misconfigured", "The proxy in front does not send the original method, host and URI, each in one header.")
+		d.refusal = refusal(s.missing, misconfigured, "The proxy in front does not send the original method, host and URI, each in one header.")
 		return d
 	}
 	if d.app = d.config.application(o.host); d.app == nil {

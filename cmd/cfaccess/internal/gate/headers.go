@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -85,12 +86,10 @@ func removeIdentity(h http.Header, keepToken bool) {
 	}
 	delete(h, "Cookie")
 	for _, line := range cookies {
-		var kept []string // byte for byte
-		for pair := range strings.SplitSeq(line, ";") {
-			if name, _, _ := strings.Cut(pair, "="); strings.Trim(name, " \t") != core.TokenCookie {
-				kept = append(kept, pair)
-			}
-		}
+		kept := slices.DeleteFunc(strings.Split(line, ";"), func(pair string) bool { // byte for byte
+			name, _, _ := strings.Cut(pair, "=")
+			return strings.Trim(name, " \t") == core.TokenCookie
+		})
 		if line = strings.TrimLeft(strings.Join(kept, ";"), " \t"); line != "" {
 			h["Cookie"] = append(h["Cookie"], line)
 		}

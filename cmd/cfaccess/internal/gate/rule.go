@@ -4,8 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cfaccess/cfaccess/core"
 )
@@ -51,16 +55,12 @@ func (r *Rule) covers(other *Rule) bool {
 // request to Access.
 func (r *Rule) newPolicy() core.Policy {
 	var policies []core.Policy
-	add := func(policy func(...string) core.Policy, list []string) {
-		if len(list) > 0 {
-			policies = append(policies, policy(list...))
+	lists := [...][]string{r.Emails, r.Domains, r.Services, r.Countries, r.Groups}
+	for i, policy := range [...]func(...string) core.Policy{core.Emails, core.EmailDomains, core.Services, core.Countries, core.Groups} {
+		if len(lists[i]) > 0 {
+			policies = append(policies, policy(lists[i]...))
 		}
 	}
-	add(core.Emails, r.Emails)
-	add(core.EmailDomains, r.Domains)
-	add(core.Services, r.Services)
-	add(core.Countries, r.Countries)
-	add(core.Groups, r.Groups)
 	if len(policies) == 0 {
 		return nil
 	}
@@ -71,4 +71,30 @@ func (r *Rule) newPolicy() core.Policy {
 		}
 		return nil
 	}
+}
+
+// badEscape is the escape of a control character, of "/", "\" or ";", of a letter,
+// a digit or one of "-._~" (RFC 3986 section 6.2.2.2), or an escape that is escaped.
+var badEscape = regexp.MustCompile(`(?i)%([01].|2[def]|25[0-9a-f]{2}|3[0-9b]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef])`)
+
+// normalPath returns the decoded path of a request target such as "/a%20b?q", and
+// false unless the path is in normal form: it begins with "/" and is printable
+// ASCII without "\", ";", "#", empty segments, "." and "..", and its escapes are
+// needed and stand for UTF-8. Servers disagree about every other path. One takes
+// it for /admin and another doesn't, so that no rule can be right about it.
+func normalPath(target string) (string, bool) {
+	raw, _, _ := strings.Cut(target, "?")
+	isBad := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' || r == ';' || r == '#' }
+	if !strings.HasPrefix(raw, "/") || strings.Contains(raw, "//") || strings.ContainsFunc(raw, isBad) ||
+		path.Clean(raw) != cmp.Or(strings.TrimSuffix(raw, "/"), "/") {
+		return "", false
+	}
+	if !strings.Contains(raw, "%") {
+		return raw, true
+	}
+	decoded, err := url.PathUnescape(raw)
+	if err != nil || badEscape.MatchString(raw) || !utf8.ValidString(decoded) {
+		return "", false
+	}
+	return decoded, true
 }

@@ -2,15 +2,86 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"os"
+	"os/signal"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/cfaccess/cfaccess/cmd/cfaccess/internal/server"
 )
+
+// Options say how the gate runs.
+type Options struct {
+	Addr        string // TCP address, or unix:PATH
+	MetricsAddr string // for Operations next to a proxy; empty: none
+	Load        func() (*Config, error)
+	Logger      *slog.Logger
+}
+
+// Run serves until ctx ends: a proxy if the applications have upstreams, otherwise
+// forward authentication. SIGHUP loads the configuration again.
+func Run(ctx context.Context, o Options) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	config, err := o.Load()
+	if err != nil {
+		return err
+	}
+	g, err := New(ctx, config, o.Logger)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	var serving sync.WaitGroup
+	serve := func(address string, handler http.Handler) {
+		listener, err := server.Listen(address)
+		if err != nil {
+			cancel(err)
+			return
+		}
+		o.Logger.Info("listening", slog.String("address", listener.Addr().String()))
+		if !server.IsLoopback(address) {
+			o.Logger.Warn("other machines can reach this address, and only the proxy should", slog.String("address", address))
+		}
+		serving.Go(func() { cancel(server.Serve(ctx, listener, handler, o.Logger)) }) // the other ends too
+	}
+	if !config.isProxy() {
+		serve(o.Addr, g.Authorize())
+	} else if serve(o.Addr, g.Proxy()); o.MetricsAddr != "" {
+		serve(o.MetricsAddr, g.Operations())
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			serving.Wait()
+			if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return nil
+		case <-hangup:
+			if config, err = o.Load(); err == nil {
+				err = g.use(ctx, config)
+			}
+			if err != nil {
+				o.Logger.Error("the old configuration stays in use", slog.Any("error", err))
+			} else {
+				o.Logger.Info("reloaded the configuration")
+			}
+		}
+	}
+}
 
 // Operations serves /healthz, /readyz and /metrics. The gate is ready when every
 // application has had keys.
@@ -40,9 +111,9 @@ func (g *Gate) Authorize() http.Handler {
 		case isEnvoy && strings.HasPrefix(target, "/"):
 			g.answer(w, r, original{r.Method, r.Host, target}, statuses{400, 403, 400})
 		case r.URL.Path == "/auth/nginx":
-			g.answer(w, r, readOriginal(r.Header, "X-Original-Method", "X-Original-Host", "X-Original-Uri"), statuses{500, 403, 403})
+			g.answer(w, r, readOriginal(r.Header, "X-Original-"), statuses{500, 403, 403})
 		case r.URL.Path == "/auth/traefik", r.URL.Path == "/auth/caddy":
-			g.answer(w, r, readOriginal(r.Header, "X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-Uri"), statuses{400, 403, 400})
+			g.answer(w, r, readOriginal(r.Header, "X-Forwarded-"), statuses{400, 403, 400})
 		default:
 			operations.ServeHTTP(w, r)
 		}
@@ -50,41 +121,42 @@ func (g *Gate) Authorize() http.Handler {
 }
 
 // readOriginal leaves empty what doesn't come exactly once.
-func readOriginal(h http.Header, method, host, target string) original {
+func readOriginal(h http.Header, prefix string) original {
 	once := func(name string) string {
-		if values := h[name]; len(values) == 1 {
+		if values := h[prefix+name]; len(values) == 1 {
 			return values[0]
 		}
 		return ""
 	}
-	return original{once(method), once(host), once(target)}
+	return original{once("Method"), once("Host"), once("Uri")}
 }
 
 // answer tells a proxy the decision, and who the caller is.
 func (g *Gate) answer(w http.ResponseWriter, r *http.Request, o original, s statuses) {
-	began := time.Now()
-	d := g.decide(r.Context(), r.Header, o, s)
-	g.log(r.Context(), o, d, began)
-	if d.refusal != nil {
-		d.refusal.ServeHTTP(w, r)
-		return
+	if d, ok := g.admit(w, r, o, s); ok {
+		setIdentity(r.Context(), w.Header(), d.config.IdentityHeaders, d.claims)
+		w.Header()["Cache-Control"] = []string{"no-store"}
 	}
-	setIdentity(r.Context(), w.Header(), d.config.IdentityHeaders, d.claims)
-	w.Header()["Cache-Control"] = []string{"no-store"}
 }
 
 // Proxy passes requests on to the upstreams of their applications.
 func (g *Gate) Proxy() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began, o := time.Now(), original{r.Method, r.Host, r.RequestURI}
-		d := g.decide(r.Context(), r.Header, o, statuses{400, http.StatusMisdirectedRequest, 400})
-		g.log(r.Context(), o, d, began)
-		if d.refusal != nil {
-			d.refusal.ServeHTTP(w, r)
-			return
+		if d, ok := g.admit(w, r, original{r.Method, r.Host, r.RequestURI}, statuses{400, http.StatusMisdirectedRequest, 400}); ok {
+			d.app.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), decisionKey{}, d)))
 		}
-		d.app.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), decisionKey{}, d)))
 	})
+}
+
+// admit logs the decision, and answers if it is a refusal.
+func (g *Gate) admit(w http.ResponseWriter, r *http.Request, o original, s statuses) (decision, bool) {
+	began := time.Now()
+	d := g.decide(r.Context(), r.Header, o, s)
+	g.log(r.Context(), o, d, began)
+	if d.refusal != nil {
+		d.refusal.ServeHTTP(w, r)
+	}
+	return d, d.refusal == nil
 }
 
 // decisionKey is where Proxy stores the decision for forward.
@@ -100,24 +172,21 @@ func forward(r *httputil.ProxyRequest) {
 	}
 }
 
-// log writes a line without token and query, which may hold a secret.
+// log writes a line, without the token and the query, which may hold a secret.
 func (g *Gate) log(ctx context.Context, o original, d decision, began time.Time) {
-	level, path, outcome, status, email, reason := slog.LevelInfo, o.target, "public", http.StatusOK, "", ""
-	path, _, _ = strings.Cut(path, "?")
-	var err error
-	switch {
-	case d.refusal != nil:
-		outcome, status, reason, err = "refused", d.refusal.Status, d.refusal.Code, d.refusal.Unwrap()
-	case d.claims != nil:
+	level, outcome, status, reason, email, err := slog.LevelInfo, "public", http.StatusOK, "", "", error(nil)
+	if d.claims != nil {
 		outcome, email = "allowed", d.claims.Email+d.claims.CommonName
 	}
-	if reason == "proxy_misconfigured" {
+	if d.refusal != nil {
+		outcome, status, reason, err = "refused", d.refusal.Status, d.refusal.Code, d.refusal.Unwrap()
+	}
+	if reason == misconfigured {
 		level = slog.LevelError
 	}
+	path, _, _ := strings.Cut(o.target, "?")
+	shorten := func(s string) string { return s[:min(len(s), 500)] } // a client chooses it
 	g.logger.LogAttrs(ctx, level, "decision", slog.String("outcome", outcome), slog.Int("status", status), slog.String("reason", reason),
-		slog.String("host", shorten(o.host)), slog.String("method", o.method), slog.String("path", shorten(path)),
+		slog.String("host", shorten(o.host)), slog.String("method", shorten(o.method)), slog.String("path", shorten(path)),
 		slog.Duration("duration", time.Since(began)), slog.String("email", email), slog.Any("error", err))
 }
-
-// shorten bounds what a client can write into the log.
-func shorten(s string) string { return s[:min(len(s), 500)] }
