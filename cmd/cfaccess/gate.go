@@ -28,15 +28,14 @@ cfaccess gate --config gate.yaml
 cfaccess gate check gate.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			var handler slog.Handler = slog.NewTextHandler(command.ErrOrStderr(), nil)
-			switch format {
-			case "json":
-				handler = slog.NewJSONHandler(command.ErrOrStderr(), nil)
-			case "text":
-			default:
+			handlers := map[string]slog.Handler{
+				"text": slog.NewTextHandler(command.ErrOrStderr(), nil),
+				"json": slog.NewJSONHandler(command.ErrOrStderr(), nil),
+			}
+			if handlers[format] == nil {
 				return fmt.Errorf("--log-format %q: want text or json", format)
 			}
-			options.Logger = slog.New(handler)
+			options.Logger = slog.New(handlers[format])
 			options.Load = func() (*gate.Config, error) { return gate.Load(file, options.Logger) }
 			if file == "" {
 				options.Load = func() (*gate.Config, error) {

@@ -233,3 +233,18 @@ func TestStreamsPassAsTheyCome(t *testing.T) {
 	}
 	close(step)
 }
+
+// Some servers keep space around a name, or fold other letters than net/http does.
+func TestRemoveIdentityKnowsEverySpelling(t *testing.T) {
+	for name, want := range map[string]bool{
+		"remote-user ": false, " Remote_User": false, "REMOTE\tUSER": true, "X_AUTH_REQUEST_EMAIL": false,
+		"cf_access_authenticated_user_email\t": false, "CF-ACCESS_JWT-ASSERTION ": false, "Cf-Access-Jwt-Assertion": false,
+		"X-Remote-User": true, "Cf-Access-Client-Id": true,
+	} {
+		h := http.Header{name: {"x"}}
+		removeIdentity(h, false)
+		if _, kept := h[name]; kept != want {
+			t.Errorf("%q: kept %v, want %v", name, kept, want)
+		}
+	}
+}

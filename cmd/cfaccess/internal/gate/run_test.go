@@ -208,6 +208,11 @@ func TestShutdownWaitsForRequestsUnderWay(t *testing.T) {
 		}
 		return err != nil
 	})
+	select {
+	case <-stopped:
+		t.Fatal("the gate ended before the request did")
+	default:
+	}
 	close(release)
 	if err := <-stopped; err != nil {
 		t.Errorf("Run: %v", err)
