@@ -133,7 +133,7 @@ type decision struct {
 }
 
 // statuses are those for requests about which no rule can be asked, as the proxy
-// understands them.
+// understands them. missing is 0 where the request itself is the original.
 type statuses struct{ missing, host, path int }
 
 const misconfigured = "proxy_misconfigured" // code of a refusal
@@ -141,7 +141,7 @@ const misconfigured = "proxy_misconfigured" // code of a refusal
 // decide finds the caller's token in h.
 func (g *Gate) decide(ctx context.Context, h http.Header, o original, s statuses) (d decision) {
 	d.config = g.config.Load()
-	if o.method == "" || o.host == "" || o.target == "" {
+	if s.missing != 0 && (o.method == "" || o.host == "" || o.target == "") {
 		d.refusal = refusal(s.missing, misconfigured, "The proxy in front does not send the original method, host and URI, each in one header.")
 		return d
 	}

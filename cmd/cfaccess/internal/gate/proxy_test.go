@@ -127,6 +127,7 @@ func TestProxyRefuses(t *testing.T) {
 		"a refused group":       {"GET /admin HTTP/1.1", "wiki.example.com", token, "403 forbidden"},
 		"another application's": {"GET / HTTP/1.1", "other.example.com", token, "401 token_invalid"},
 		"an unknown host":       {"GET / HTTP/1.1", "example.com", token, "421 host_unknown"},
+		"no host":               {"GET / HTTP/1.0", "", token, "421 host_unknown"},
 		"dots":                  {"GET /static/../admin HTTP/1.1", "wiki.example.com", token, "400 path_invalid"},
 		"an absolute URL":       {"GET http://wiki.example.com/static/x HTTP/1.1", "wiki.example.com", token, "400 path_invalid"},
 		"its own endpoints":     {"GET /auth/envoy/static/x HTTP/1.1", "wiki.example.com", "", "401 token_missing"},

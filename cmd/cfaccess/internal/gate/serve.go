@@ -109,7 +109,7 @@ func (g *Gate) Authorize() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch target, isEnvoy := strings.CutPrefix(r.RequestURI, "/auth/envoy"); {
 		case isEnvoy && strings.HasPrefix(target, "/"):
-			g.answer(w, r, original{r.Method, r.Host, target}, statuses{400, 403, 400})
+			g.answer(w, r, original{r.Method, r.Host, target}, statuses{0, 403, 400})
 		case r.URL.Path == "/auth/nginx":
 			g.answer(w, r, readOriginal(r.Header, "X-Original-"), statuses{500, 403, 403})
 		case r.URL.Path == "/auth/traefik", r.URL.Path == "/auth/caddy":
@@ -142,7 +142,7 @@ func (g *Gate) answer(w http.ResponseWriter, r *http.Request, o original, s stat
 // Proxy passes requests on to the upstreams of their applications.
 func (g *Gate) Proxy() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if d, ok := g.admit(w, r, original{r.Method, r.Host, r.RequestURI}, statuses{400, http.StatusMisdirectedRequest, 400}); ok {
+		if d, ok := g.admit(w, r, original{r.Method, r.Host, r.RequestURI}, statuses{0, http.StatusMisdirectedRequest, 400}); ok {
 			d.app.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), decisionKey{}, d)))
 		}
 	})
