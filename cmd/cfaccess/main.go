@@ -52,6 +52,6 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newVerifyCommand(), newKeysCommand(), newDevCommand())
+	root.AddCommand(newVerifyCommand(), newKeysCommand(), newDevCommand(), newGateCommand())
 	return root
 }
