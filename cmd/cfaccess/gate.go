@@ -15,8 +15,7 @@ import (
 
 func newGateCommand() *cobra.Command {
 	var options gate.Options
-	var single gate.Application
-	var config gate.Config
+	single, config := gate.Application{Hosts: []string{"*"}}, gate.Config{}
 	var file, format string
 	command := &cobra.Command{
 		Use:   "gate",
@@ -29,27 +28,28 @@ cfaccess gate --config gate.yaml
 cfaccess gate check gate.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			var handler slog.Handler = slog.NewTextHandler(command.ErrOrStderr(), nil)
-			switch format {
-			case "json":
-				handler = slog.NewJSONHandler(command.ErrOrStderr(), nil)
-			case "text":
-			default:
+			handlers := map[string]slog.Handler{
+				"text": slog.NewTextHandler(command.ErrOrStderr(), nil),
+				"json": slog.NewJSONHandler(command.ErrOrStderr(), nil),
+			}
+			if handlers[format] == nil {
 				return fmt.Errorf("--log-format %q: want text or json", format)
 			}
-			options.Logger = slog.New(handler)
-			options.Load = func() (*gate.Config, error) { return gate.Load(file) }
+			options.Logger = slog.New(handlers[format])
+			options.Load = func() (*gate.Config, error) { return gate.Load(file, options.Logger) }
 			if file == "" {
-				single.Hosts = []string{"*"}
+				options.Load = func() (*gate.Config, error) {
+					config := config // each one's own
+					config.Applications = []gate.Application{single}
+					return &config, config.Check(options.Logger)
+				}
 				config.Team = cmp.Or(config.Team, os.Getenv("TEAM_DOMAIN"))
-				if len(single.Audiences) == 0 {
+				if single.Audiences == nil {
 					single.Audiences = strings.FieldsFunc(os.Getenv("POLICY_AUD"), func(r rune) bool { return r == ',' || r == ' ' })
 				}
 				if config.Team == "" || len(single.Audiences) == 0 {
 					return errors.New("want --team and --aud, or TEAM_DOMAIN and POLICY_AUD, or --config")
 				}
-				config.Applications = []gate.Application{single}
-				options.Load = func() (*gate.Config, error) { return &config, nil }
 			}
 			return gate.Run(command.Context(), options)
 		},
@@ -72,7 +72,7 @@ cfaccess gate check gate.yaml`,
 		Short: "Print every mistake in a configuration file, with its line",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, arguments []string) error {
-			if _, err := gate.Load(arguments[0]); err != nil {
+			if _, err := gate.Load(arguments[0], slog.New(slog.DiscardHandler)); err != nil {
 				command.PrintErrln(err)
 				return exitError(2)
 			}

@@ -2,12 +2,11 @@ package gate
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http/httputil"
+	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -20,315 +19,211 @@ import (
 	"github.com/cfaccess/cfaccess/core"
 )
 
-// Config says which applications the gate is in front of. See [Load].
+// Config is the configuration file in YAML, with its keys in lower case.
 type Config struct {
-	Team, Endpoint string // as in core.Config
-	Applications   []Application
+	Team, Endpoint  string        // as in core.Config
+	IdentityHeaders []string      `yaml:"identity_headers"` // cf-access (the default), x-auth-request, remote
+	ForwardToken    bool          `yaml:"forward_token"`    // a proxy leaves the token in the request
+	Applications    []Application // either all with an upstream, or none
 
-	IdentityHeaders []string // the families told back; default cf-access
-	ForwardToken    bool     // a proxy keeps the token
+	hosts     map[string]*Application
+	verifiers map[string]*verifier
 }
 
-// An Application is what one Access application protects.
+// An Application is what one or more AUD tags protect.
 type Application struct {
-	Hosts     []string // in lower case, without port; "*" alone is any
+	Hosts     []string // without port; "*" alone, in the only application: any
 	Audiences []string // as in core.Config
-	Upstream  string   // URL; empty for forward authentication
+	Upstream  string   // URL, for a proxy
+	Rules     []Rule   // the first that matches decides; without one, every verified caller passes
 
-	rules []rule
+	verifier *verifier
+	proxy    http.Handler // to Upstream
 }
 
-// document is the configuration file.
-type document struct {
-	Team            text
-	Endpoint        text
-	IdentityHeaders []text `yaml:"identity_headers"`
-	ForwardToken    bool   `yaml:"forward_token"`
-	Applications    []struct {
-		Hosts, Audiences []text
-		Upstream         text
-		Rules            []ruleDocument
-	}
-}
-
-type ruleDocument struct {
-	Path, Prefix                                 text
-	Methods                                      []text
-	Public                                       bool
-	Emails, Domains, Groups, Services, Countries []text
-}
-
-// text is a scalar and its line. It is taken literally: 0123 and no are texts.
-type text struct {
-	value string
-	line  int
-}
-
-// UnmarshalYAML implements [yaml.Unmarshaler].
-func (t *text) UnmarshalYAML(node *yaml.Node) error {
-	if node.Kind != yaml.ScalarNode {
-		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: want one text here", node.Line)}}
-	}
-	*t = text{node.Value, node.Line}
-	return nil
-}
-
-func values(list []text) []string {
-	var all []string
-	for _, t := range list {
-		all = append(all, t.value)
-	}
-	return all
-}
-
-// Load reads a configuration file. Its error has a line for every mistake, with
-// the file's name and the line's number.
-func Load(path string) (*Config, error) {
+// Load reads a configuration file. Its error has a line with the file's name and
+// the line's number for every mistake.
+func Load(path string, logger *slog.Logger) (*Config, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return parse(path, content)
+	return parse(path, content, logger)
 }
 
-func parse(path string, content []byte) (*Config, error) {
-	var d document
-	var root yaml.Node
+func parse(path string, content []byte, logger *slog.Logger) (*Config, error) {
+	c, m := new(Config), &mistakes{file: path}
+	if err := yaml.Unmarshal(content, &m.root); err != nil {
+		m.addYAML(err.Error())
+		return nil, errors.Join(m.found...)
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	decoder.KnownFields(true)
-	err := decoder.Decode(&d)
-	r := &reader{hosts: map[string]int{}}
-	if invalid, ok := errors.AsType[*yaml.TypeError](err); ok {
-		for _, message := range invalid.Errors {
-			r.addYAML(message)
+	if err, ok := errors.AsType[*yaml.TypeError](decoder.Decode(c)); ok { // any other, Unmarshal had too
+		for _, message := range err.Errors {
+			m.addYAML(message)
 		}
-	} else if err != nil && err != io.EOF {
-		r.addYAML(err.Error())
-		return nil, r.error(path)
 	}
-	if err := decoder.Decode(new(any)); err != io.EOF {
-		r.add(0, "a second document in the file")
+	if decoder.Decode(new(any)) != io.EOF {
+		m.add(1, "there is more than one document in the file")
 	}
-	if err := yaml.Unmarshal(content, &root); err != nil {
-		r.addYAML(err.Error())
-	}
-	r.empty(&root)
-	config := r.config(&d, &root)
-	return config, r.error(path)
+	m.addEmpty(&m.root)
+	return c, c.check(m, logger)
 }
 
-// A reader collects what is wrong in a file.
-type reader struct {
-	mistakes []text
-	hosts    map[string]int // the lines of those that have an application
-}
+// Check reports the mistakes in a configuration that isn't from a file, and
+// prepares it for [New].
+func (c *Config) Check(logger *slog.Logger) error { return c.check(&mistakes{}, logger) }
 
-func (r *reader) add(line int, format string, args ...any) {
-	r.mistakes = append(r.mistakes, text{fmt.Sprintf(format, args...), max(line, 1)})
-}
-
-var (
-	yamlLine    = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
-	yamlUnknown = regexp.MustCompile(`field (.*) not found in type .*`)
-	yamlType    = regexp.MustCompile(`cannot unmarshal (.*) into .*`)
-)
-
-// addYAML adds a message of package yaml, without the names of Go's types.
-func (r *reader) addYAML(message string) {
-	line := 1
-	if match := yamlLine.FindStringSubmatch(message); match != nil {
-		line, _ = strconv.Atoi(match[1]) // digits
-		message = message[len(match[0]):]
+// check adds what is wrong in c, and resolves what requests need.
+func (c *Config) check(m *mistakes, logger *slog.Logger) error {
+	for i, family := range c.IdentityHeaders {
+		if _, email, _ := names(family); email == "" {
+			m.add(m.line("identity_headers", i), "%q is not one of cf-access, x-auth-request and remote", family)
+		}
 	}
-	message = yamlUnknown.ReplaceAllString(message, `unknown key "$1"`)
-	r.add(line, "%s", yamlType.ReplaceAllString(message, "$1 is of the wrong kind"))
-}
-
-// error returns the mistakes in the order of their lines, or nil.
-func (r *reader) error(path string) error {
-	slices.SortStableFunc(r.mistakes, func(a, b text) int { return cmp.Compare(a.line, b.line) })
-	var all []error
-	for _, mistake := range slices.Compact(r.mistakes) {
-		all = append(all, fmt.Errorf("%s:%d: %s", path, mistake.line, mistake.value))
+	if len(c.IdentityHeaders) == 0 {
+		c.IdentityHeaders = []string{"cf-access"}
 	}
-	return errors.Join(all...)
-}
-
-// empty adds every value that is left out. An empty list of methods would
-// otherwise mean all of them, and an empty list of emails nobody.
-func (r *reader) empty(node *yaml.Node) {
-	for i, child := range node.Content {
-		isKey := node.Kind == yaml.MappingNode && i%2 == 0
-		isList := child.Kind == yaml.SequenceNode && len(child.Content) == 0
-		if !isKey && (isList || child.Kind == yaml.ScalarNode && strings.TrimSpace(child.Value) == "") {
-			name := "an entry of the list"
-			if node.Kind == yaml.MappingNode {
-				name = node.Content[i-1].Value
+	const someTag = "0000000000000000000000000000000000000000000000000000000000000000"
+	m.addCore(m.line("team"), core.Config{Team: c.Team, Audiences: []string{someTag}})
+	m.addCore(m.line("endpoint"), core.Config{Team: "acme", Audiences: []string{someTag}, Endpoint: c.Endpoint})
+	if len(c.Applications) == 0 {
+		m.add(m.line("applications"), "applications are missing")
+	}
+	c.hosts = map[string]*Application{}
+	for i := range c.Applications {
+		a, line := &c.Applications[i], func(path ...any) int { return m.line(append([]any{"applications", i}, path...)...) }
+		if len(a.Hosts) == 0 || len(a.Audiences) == 0 {
+			m.add(line(), "an application needs hosts and audiences")
+		}
+		for j, host := range a.Hosts {
+			name := strings.ToLower(host)
+			switch {
+			case c.hosts[name] != nil:
+				m.add(line("hosts", j), "the host %q comes twice", host)
+			case name == "*" && (len(c.Applications) > 1 || len(a.Hosts) > 1):
+				m.add(line("hosts", j), `the host "*" has to be the only one`)
+			case name != "*" && !hostForm.MatchString(name):
+				m.add(line("hosts", j), `%q is neither a host name without a port nor "*"`, host)
 			}
-			r.add(child.Line, "%s is empty", name)
+			c.hosts[name] = a
 		}
-		r.empty(child)
-	}
-}
-
-// lines returns the lines of the entries of the list under a key.
-func entries(node *yaml.Node, key string, want int) []*yaml.Node {
-	found := make([]*yaml.Node, 0, want)
-	for i := 1; i < len(node.Content); i += 2 {
-		if list := node.Content[i]; node.Content[i-1].Value == key {
-			found = append(found, list.Content...)
+		for j, tag := range a.Audiences {
+			m.addCore(line("audiences", j), core.Config{Team: "acme", Audiences: []string{tag}})
+		}
+		if (a.Upstream == "") != (c.Applications[0].Upstream == "") {
+			m.add(line("upstream"), "either all applications have an upstream, or none")
+		}
+		if a.Upstream != "" {
+			var err error
+			if a.proxy, err = server.Upstream(a.Upstream, logger, forward); err != nil {
+				m.add(line("upstream"), "%v", err)
+			}
+		}
+		for j := range a.Rules {
+			a.Rules[j].check(m, a.Rules[:j], func(path ...any) int { return line(append([]any{"rules", j}, path...)...) })
 		}
 	}
-	for len(found) < want { // behind an alias
-		found = append(found, node)
-	}
-	return found
+	return errors.Join(m.found...)
 }
 
 var (
 	hostForm   = regexp.MustCompile(`^[a-z0-9_]([a-z0-9._-]*[a-z0-9])?$`)
 	methodForm = regexp.MustCompile(`^[A-Z]+(-[A-Z]+)*$`)
-	country    = regexp.MustCompile(`^[A-Za-z]{2}$`)
+	yamlLine   = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
+	yamlGoType = regexp.MustCompile(` (in type|into) .*`)
 )
 
-func (r *reader) config(d *document, root *yaml.Node) *Config {
-	if root.Kind == yaml.DocumentNode {
-		root = root.Content[0]
+func (r *Rule) check(m *mistakes, before []Rule, line func(path ...any) int) {
+	if (r.Path == "") == (r.Prefix == "") {
+		m.add(line(), "a rule needs either path or prefix")
+		return
 	}
-	config := &Config{Team: d.Team.value, Endpoint: d.Endpoint.value, IdentityHeaders: values(d.IdentityHeaders), ForwardToken: d.ForwardToken}
-	for _, family := range d.IdentityHeaders {
-		if _, _, _, ok := families(family.value); !ok {
-			r.add(family.line, "%q is no family of headers; want %s, %s or %s", family.value, familyAccess, familyRequest, familyRemote)
+	key, isNormal := "path", false
+	if r.Prefix != "" {
+		key = "prefix"
+	}
+	if r.path, isNormal = normalPath(r.Path + r.Prefix); !isNormal || strings.Contains(r.Path+r.Prefix, "?") {
+		m.add(line(key), `%q is not a path in normal form: want "/", then segments, without "//", "..", ";", "\", "?" and needless escapes`, r.Path+r.Prefix)
+		return
+	}
+	for i, method := range r.Methods {
+		if !methodForm.MatchString(method) {
+			m.add(line("methods", i), "%q is not a method; methods are in upper case", method)
 		}
 	}
-	if d.Team.value == "" {
-		r.add(0, "team is missing")
-	} else {
-		r.check(d.Team, core.Config{Team: d.Team.value})
+	if r.policy = r.newPolicy(); r.Public == (r.policy != nil) {
+		m.add(line(), "a rule needs either public: true, or some of emails, domains, groups, services and countries")
 	}
-	if d.Endpoint.value != "" {
-		r.check(d.Endpoint, core.Config{Endpoint: d.Endpoint.value})
+	if i := slices.IndexFunc(before, func(earlier Rule) bool { return earlier.path != "" && earlier.covers(r) }); i >= 0 {
+		m.add(line(), "this rule never matches, since rule %d of the application covers it", i+1)
 	}
-	if len(d.Applications) == 0 {
-		r.add(0, "applications is missing")
-	}
-	nodes := entries(root, "applications", len(d.Applications))
-	for i, a := range d.Applications {
-		line := nodes[i].Line
-		application := Application{Audiences: values(a.Audiences), Upstream: a.Upstream.value}
-		for _, host := range a.Hosts {
-			application.Hosts = append(application.Hosts, strings.ToLower(host.value))
-			r.host(host, len(d.Applications) == 1 && len(a.Hosts) == 1)
-		}
-		if len(a.Hosts) == 0 {
-			r.add(line, "hosts is missing")
-		}
-		if len(a.Audiences) == 0 {
-			r.add(line, "audiences is missing")
-		}
-		for _, tag := range a.Audiences {
-			r.check(tag, core.Config{Audiences: []string{tag.value}})
-		}
-		if a.Upstream.value == "" && d.Applications[0].Upstream.value != "" || a.Upstream.value != "" && d.Applications[0].Upstream.value == "" {
-			r.add(line, "either every application has an upstream, or none")
-		}
-		if a.Upstream.value != "" {
-			if _, err := server.Upstream(a.Upstream.value, slog.New(slog.DiscardHandler), func(*httputil.ProxyRequest) {}); err != nil {
-				r.add(a.Upstream.line, "%v", err)
-			}
-		}
-		for j, node := range entries(nodes[i], "rules", len(a.Rules)) {
-			if j < len(a.Rules) {
-				application.rules = append(application.rules, r.rule(a.Rules[j], node.Line, application.rules))
-			}
-		}
-		config.Applications = append(config.Applications, application)
-	}
-	return config
 }
 
-// check adds what core finds wrong in a value, the only field of config that is
-// set.
-func (r *reader) check(value text, config core.Config) {
+// mistakes are those of a file, or of a configuration without one.
+type mistakes struct {
+	file  string // "": none
+	root  yaml.Node
+	found []error
+}
+
+func (m *mistakes) add(line int, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if m.file != "" {
+		text = fmt.Sprintf("%s:%d: %s", m.file, max(line, 1), text)
+	}
+	m.found = append(m.found, errors.New(text))
+}
+
+// addCore adds what core finds wrong in a part of its configuration.
+func (m *mistakes) addCore(line int, config core.Config) {
 	config.Logger = slog.New(slog.DiscardHandler)
-	config.Team = cmp.Or(config.Team, "acme")
-	if config.Audiences == nil {
-		config.Audiences = []string{strings.Repeat("0", 64)}
-	}
 	if _, err := core.New(config); err != nil {
-		r.add(value.line, "%s", strings.TrimPrefix(err.Error(), "cfaccess: "))
+		m.add(line, "%s", strings.TrimPrefix(err.Error(), "cfaccess: "))
 	}
 }
 
-func (r *reader) host(host text, isOnly bool) {
-	name := strings.ToLower(host.value)
-	switch other := r.hosts[name]; {
-	case other != 0:
-		r.add(host.line, "the host %q is in line %d already", host.value, other)
-	case name == "*" && !isOnly:
-		r.add(host.line, `the host "*" must be the only one of the only application`)
-	case name != "*" && !hostForm.MatchString(name):
-		r.add(host.line, `%q is not a host name without a port, nor "*"`, host.value)
+// addYAML adds a message of package yaml, without names of Go's types.
+func (m *mistakes) addYAML(message string) {
+	line := 1
+	if match := yamlLine.FindStringSubmatch(message); match != nil {
+		line, _ = strconv.Atoi(match[1]) // digits
+		message = message[len(match[0]):]
 	}
-	r.hosts[name] = host.line
+	m.add(line, "%s", yamlGoType.ReplaceAllString(message, ""))
 }
 
-// rule returns a rule that follows others of the same application.
-func (r *reader) rule(d ruleDocument, line int, before []rule) rule {
-	made := rule{isPrefix: d.Prefix.value != "", methods: values(d.Methods), public: d.Public}
-	if (d.Path.value == "") == (d.Prefix.value == "") {
-		r.add(line, "a rule has either path or prefix")
-	}
-	target := cmp.Or(d.Path, d.Prefix)
-	path, isNormal := normalPath(target.value)
-	made.path = path
-	if target.value != "" && (!isNormal || strings.Contains(target.value, "?")) {
-		r.add(target.line, `%q is not a path in normal form: it begins with "/", without "//", "/./", "/../", ";", "\", "?" and needless escapes`, target.value)
-	}
-	for _, method := range d.Methods {
-		if !methodForm.MatchString(method.value) {
-			r.add(method.line, "%q is not a method; methods are in upper case", method.value)
+// addEmpty adds what is left empty: methods would mean all methods, for example.
+func (m *mistakes) addEmpty(node *yaml.Node) {
+	for i, child := range node.Content {
+		isKey := node.Kind == yaml.MappingNode && i%2 == 0
+		if !isKey && child.Kind != yaml.AliasNode && len(child.Content) == 0 && strings.TrimSpace(child.Value) == "" {
+			m.add(child.Line, "a value is empty")
 		}
+		m.addEmpty(child)
 	}
-	for _, email := range d.Emails {
-		if !strings.Contains(email.value, "@") {
-			r.add(email.line, "%q is not an email address", email.value)
+}
+
+// line returns the line of the value at a path of keys and indexes, or of the
+// innermost one that is there.
+func (m *mistakes) line(path ...any) int {
+	node := &m.root
+	if node.Kind == yaml.DocumentNode {
+		node = node.Content[0]
+	}
+	for _, step := range path {
+		at, isIndex := step.(int)
+		if node.Kind == yaml.AliasNode {
+			node = node.Alias
 		}
-	}
-	for _, code := range d.Countries {
-		if !country.MatchString(code.value) {
-			r.add(code.line, "%q is not a country's code of two letters", code.value)
+		if !isIndex {
+			at = 1 + slices.IndexFunc(node.Content, func(key *yaml.Node) bool { return key.Value == step })
 		}
-	}
-	made.policy = d.policy()
-	switch {
-	case d.Public && made.policy != nil:
-		r.add(line, "a public rule asks nobody who they are; remove public, or the lists of callers")
-	case !d.Public && made.policy == nil:
-		r.add(line, "the rule has no effect; want public: true, or one of emails, domains, groups, services and countries")
-	}
-	for i := range before {
-		if isNormal && before[i].covers(&made) {
-			r.add(line, "the rule never matches, since rule %d of the application comes first", i+1)
+		if at >= len(node.Content) || !isIndex && at == 0 {
 			break
 		}
+		node = node.Content[at]
 	}
-	return made
-}
-
-// policy asks what needs no request to Access first.
-func (d *ruleDocument) policy() core.Policy {
-	var policies []core.Policy
-	for _, kind := range []struct {
-		list []text
-		new  func(...string) core.Policy
-	}{
-		{d.Emails, core.Emails}, {d.Domains, core.EmailDomains}, {d.Services, core.Services},
-		{d.Countries, core.Countries}, {d.Groups, core.Groups},
-	} {
-		if len(kind.list) > 0 {
-			policies = append(policies, kind.new(values(kind.list)...))
-		}
-	}
-	return newPolicy(policies)
+	return node.Line
 }

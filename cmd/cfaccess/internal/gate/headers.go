@@ -3,112 +3,93 @@ package gate
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/cfaccess/cfaccess/core"
 )
 
-// The families of headers that tell an application who the caller is.
-const (
-	familyAccess  = "cf-access"
-	familyRequest = "x-auth-request"
-	familyRemote  = "remote"
-)
-
-// families are the header fields of a family: the user (an email, or the client id
-// of a service token), the email, and the names of the groups.
-func families(name string) (user, email, groups string, ok bool) {
-	switch name {
-	case familyAccess:
-		return "", core.EmailHeader, "", true
-	case familyRequest:
-		return "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups", true
-	case familyRemote:
-		return "Remote-User", "Remote-Email", "Remote-Groups", true
+// names returns the header fields of a family, "" for one that it doesn't have.
+func names(family string) (user, email, groups string) {
+	switch family {
+	case "cf-access":
+		return "", core.EmailHeader, ""
+	case "x-auth-request":
+		return "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups"
+	case "remote":
+		return "Remote-User", "Remote-Email", "Remote-Groups"
 	}
-	return "", "", "", false
+	return "", "", ""
 }
 
-// setIdentity sets every header field of the chosen families in h. What is not
-// known is empty, so that it replaces what a client has sent. c is nil for a caller
-// who is not known.
-func setIdentity(ctx context.Context, h http.Header, chosen []string, c *core.Claims) {
+// setIdentity sets all header fields of the families in h. What isn't known is
+// empty, and so replaces what a client has sent. A nil c is not known at all.
+func setIdentity(ctx context.Context, h http.Header, families []string, c *core.Claims) {
 	var user, email, groups string
 	if c != nil {
-		email = headerValue(c.Email)
-		user = email
-		if c.IsService() {
-			user = headerValue(c.CommonName)
+		if user, email = c.Email, c.Email; c.IsService() {
+			user = c.CommonName
 		}
 	}
-	asked := false
-	for _, family := range chosen {
-		userName, emailName, groupsName, _ := families(family)
-		h[emailName] = []string{email}
-		if userName == "" {
-			continue
+	set := func(name, value string) {
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			value = "" // as a header field it would be another value
 		}
-		if c != nil && !c.IsService() && !asked {
-			asked, groups = true, groupNames(ctx, c)
+		if name != "" {
+			h[name] = []string{value}
 		}
-		h[userName], h[groupsName] = []string{user}, []string{groups}
+	}
+	for _, family := range families {
+		userName, emailName, groupsName := names(family)
+		if c != nil && groupsName != "" && groups == "" {
+			groups = groupNames(ctx, c)
+		}
+		set(userName, user)
+		set(emailName, email)
+		set(groupsName, groups)
 	}
 }
 
-// groupNames returns the names of the caller's groups with commas between them, or
-// nothing if Access can't be asked. It leaves out a name that the application would
-// read as another one, or as several.
+// groupNames returns the names of a person's groups with commas between them, or ""
+// if Access can't be asked. It leaves out the names that a reader of the header
+// would take for another one, or for several.
 func groupNames(ctx context.Context, c *core.Claims) string {
 	identity, err := c.Identity(ctx)
 	if err != nil {
 		return ""
 	}
-	var names []string
+	var all []string
 	for _, group := range identity.Groups {
-		if name := headerValue(group.Name); name != "" && name == strings.TrimSpace(name) && !strings.Contains(name, ",") {
-			names = append(names, name)
+		isOdd := strings.ContainsFunc(group.Name, func(r rune) bool { return r == ',' || unicode.IsControl(r) })
+		if !isOdd && group.Name != "" && strings.TrimSpace(group.Name) == group.Name {
+			all = append(all, group.Name)
 		}
 	}
-	return strings.Join(names, ",")
+	return strings.Join(all, ",")
 }
 
-// headerValue returns s if it can be a header field's value, and "" otherwise.
-func headerValue(s string) string {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return ""
-	}
-	return s
-}
-
-// removeIdentity removes what claims to tell who the caller is, in every spelling
-// that some server reads as the same name (see core.IsEmailHeader). Unless
-// keepToken is set it removes the token too.
+// removeIdentity removes what a client says about its identity: the fields of all
+// families, in every spelling that some server reads as the same name (see
+// core.IsEmailHeader), and the token unless keepToken is set.
 func removeIdentity(h http.Header, keepToken bool) {
 	for name := range h {
 		folded := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", "-")
-		isToken := folded == "cf-access-jwt-assertion" && !(keepToken && name == core.TokenHeader)
+		isToken := folded == "cf-access-jwt-assertion" && (!keepToken || name != core.TokenHeader)
 		if isToken || core.IsEmailHeader(name) || strings.HasPrefix(folded, "x-auth-request-") || strings.HasPrefix(folded, "remote-") {
 			delete(h, name)
 		}
 	}
-	if !keepToken {
-		removeTokenCookies(h)
+	cookies := h["Cookie"]
+	if keepToken || cookies == nil {
+		return
 	}
-}
-
-// removeTokenCookies removes the cookies named core.TokenCookie. The others stay
-// as they are, byte for byte.
-func removeTokenCookies(h http.Header) {
-	lines := h["Cookie"]
 	delete(h, "Cookie")
-	for _, line := range lines {
-		var kept []string
-		for pair := range strings.SplitSeq(line, ";") {
-			if name, _, _ := strings.Cut(pair, "="); strings.Trim(name, " \t") != core.TokenCookie {
-				kept = append(kept, pair)
-			}
-		}
+	for _, line := range cookies {
+		kept := slices.DeleteFunc(strings.Split(line, ";"), func(pair string) bool { // byte for byte
+			name, _, _ := strings.Cut(pair, "=")
+			return strings.Trim(name, " \t") == core.TokenCookie
+		})
 		if line = strings.TrimLeft(strings.Join(kept, ";"), " \t"); line != "" {
 			h["Cookie"] = append(h["Cookie"], line)
 		}

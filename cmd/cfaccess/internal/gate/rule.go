@@ -1,79 +1,100 @@
 package gate
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"net/url"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cfaccess/cfaccess/core"
 )
 
-// A rule says who may make the requests that it matches.
-type rule struct {
-	path     string // decoded
-	isPrefix bool   // path and what is below it
-	methods  []string
-	public   bool // no token is needed
-	policy   core.Policy
+// A Rule says who may make the requests that it matches. The lists of callers are
+// alternatives, and so are the entries of each.
+type Rule struct {
+	Path, Prefix string   // in normal form, one of them; a prefix ends where a segment does
+	Methods      []string // empty: all. GET is HEAD too, which servers answer alike
+	Public       bool     // no token is needed
+
+	Emails, Domains, Groups, Services, Countries []string
+
+	path   string // Path or Prefix, decoded
+	policy core.Policy
 }
 
-// matches compares a path in normal form, decoded. lower is that path in lower
-// case. A rule that demands something matches paths in every case, since many
-// servers take /Admin for /admin. A public one matches exactly.
-func (r *rule) matches(method, path, lower string) bool {
-	if !r.allowsMethod(method) {
+// matches compares a decoded path. A rule that demands something matches it in
+// every case, since many servers take /Admin for /admin. A public one doesn't.
+func (r *Rule) matches(method, path string) bool {
+	want := r.path
+	if !r.Public {
+		path, want = strings.ToLower(path), strings.ToLower(want)
+	}
+	if rest, isBelow := strings.CutPrefix(path, strings.TrimSuffix(want, "/")); path != want &&
+		(r.Prefix == "" || !isBelow || rest != "" && rest[0] != '/') {
 		return false
 	}
-	want := r.path
-	if !r.public {
-		path, want = lower, strings.ToLower(r.path)
-	}
-	if !r.isPrefix {
-		return path == want
-	}
-	rest, found := strings.CutPrefix(path, strings.TrimSuffix(want, "/"))
-	return found && (rest == "" || rest[0] == '/')
-}
-
-// allowsMethod reports whether the rule is about a method. GET stands for HEAD
-// too: servers answer both from the same handler.
-func (r *rule) allowsMethod(method string) bool {
-	return len(r.methods) == 0 || slices.Contains(r.methods, method) ||
-		method == "HEAD" && slices.Contains(r.methods, "GET")
+	return len(r.Methods) == 0 || slices.Contains(r.Methods, method) || method == "HEAD" && slices.Contains(r.Methods, "GET")
 }
 
 // covers reports whether r matches whatever other matches.
-func (r *rule) covers(other *rule) bool {
-	if len(r.methods) > 0 && len(other.methods) == 0 || !r.isPrefix && other.isPrefix {
-		return false
-	}
-	methods := other.methods
+func (r *Rule) covers(other *Rule) bool {
+	methods := other.Methods
 	if len(methods) == 0 {
-		methods = []string{""}
+		methods = []string{"any"} // which no list has
 	}
-	lower := strings.ToLower(other.path)
-	return !slices.ContainsFunc(methods, func(method string) bool { return !r.matches(method, other.path, lower) })
+	isWider := r.Prefix != "" || other.Prefix == ""
+	return isWider && !slices.ContainsFunc(methods, func(method string) bool { return !r.matches(method, other.path) })
 }
 
-// newPolicy returns a policy that allows a caller whom one of policies allows,
-// and nil if there is none.
-func newPolicy(policies []core.Policy) core.Policy {
+// newPolicy returns nil if the rule has no lists. Groups come last: they may need a
+// request to Access.
+func (r *Rule) newPolicy() core.Policy {
+	var policies []core.Policy
+	lists := [...][]string{r.Emails, r.Domains, r.Services, r.Countries, r.Groups}
+	for i, policy := range [...]func(...string) core.Policy{core.Emails, core.EmailDomains, core.Services, core.Countries, core.Groups} {
+		if len(lists[i]) > 0 {
+			policies = append(policies, policy(lists[i]...))
+		}
+	}
 	if len(policies) == 0 {
 		return nil
 	}
 	anyOf := core.AnyOf(policies...)
 	return func(ctx context.Context, c *core.Claims) error {
 		if err := anyOf(ctx, c); err != nil {
-			return &callerError{err, c}
+			return fmt.Errorf("%s: %w", cmp.Or(c.Email, c.CommonName), err) // for the log
 		}
 		return nil
 	}
 }
 
-// callerError is a policy's error. It tells the log whom the policy refused.
-type callerError struct {
-	error
-	caller *core.Claims
-}
+// badEscape is the escape of a control character, of "/", "\" or ";", of a letter,
+// a digit or one of "-._~" (RFC 3986 section 6.2.2.2), or an escape that is escaped.
+var badEscape = regexp.MustCompile(`(?i)%([01].|2[def]|25[0-9a-f]{2}|3[0-9b]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef])`)
 
-func (e *callerError) Unwrap() error { return e.error }
+// normalPath returns the decoded path of a request target such as "/a%20b?q", and
+// false unless the path is in normal form: it begins with "/" and is printable
+// ASCII without "\", ";", "#", empty segments, "." and "..", and its escapes are
+// needed and stand for UTF-8. Servers disagree about every other path. One takes
+// it for /admin and another doesn't, so that no rule can be right about it.
+func normalPath(target string) (string, bool) {
+	raw, _, _ := strings.Cut(target, "?")
+	isBad := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' || r == ';' || r == '#' }
+	if !strings.HasPrefix(raw, "/") || strings.Contains(raw, "//") || strings.ContainsFunc(raw, isBad) ||
+		path.Clean(raw) != cmp.Or(strings.TrimSuffix(raw, "/"), "/") {
+		return "", false
+	}
+	if !strings.Contains(raw, "%") {
+		return raw, true
+	}
+	decoded, err := url.PathUnescape(raw)
+	if err != nil || badEscape.MatchString(raw) || !utf8.ValidString(decoded) {
+		return "", false
+	}
+	return decoded, true
+}
