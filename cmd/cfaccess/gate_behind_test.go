@@ -81,7 +81,7 @@ func (s *site) open(t *testing.T, r request) (net.Conn, *bufio.Reader) {
 }
 
 // behindEach runs a test once for each proxy.
-func behindEach(t *testing.T, prepare func(*accesstest.Team), test func(t *testing.T, p proxy, s *site)) {
+func behindEach(t *testing.T, prepare func(*site), test func(t *testing.T, p proxy, s *site)) {
 	for _, p := range proxies {
 		t.Run(p.name, func(t *testing.T) {
 			p.needs(t)
@@ -90,11 +90,14 @@ func behindEach(t *testing.T, prepare func(*accesstest.Team), test func(t *testi
 	}
 }
 
+// asItIs starts a site with the recipes unchanged.
+func asItIs(*site) {}
+
 func inHeader(token string) string { return "Cf-Access-Jwt-Assertion: " + token }
 func inCookie(token string) string { return "Cookie: CF_Authorization=" + token }
 
 func TestGateDecidesBehindEachProxy(t *testing.T) {
-	behindEach(t, func(*accesstest.Team) {}, func(t *testing.T, p proxy, s *site) {
+	behindEach(t, asItIs, func(t *testing.T, p proxy, s *site) {
 		ada, bob := s.team.SignUser(siteAUD, "ada@example.com"), s.team.SignUser(siteAUD, "bob@example.com")
 		bot, other := s.team.SignService(siteAUD, "ci-bot"), s.team.SignService(siteAUD, "other-bot")
 		for name, test := range map[string]struct {
@@ -158,7 +161,7 @@ func TestGateDecidesBehindEachProxy(t *testing.T) {
 }
 
 func TestGateRefusesAnotherHostBehindEachProxy(t *testing.T) {
-	behindEach(t, func(*accesstest.Team) {}, func(t *testing.T, _ proxy, s *site) {
+	behindEach(t, asItIs, func(t *testing.T, _ proxy, s *site) {
 		token := inHeader(s.team.SignUser(siteAUD, "ada@example.com"))
 		for name, r := range map[string]request{
 			"unknown":               {host: "blog.example.com", header: []string{token}},
@@ -183,7 +186,7 @@ func TestGateRefusesAnotherHostBehindEachProxy(t *testing.T) {
 // A proxy must not turn the refusal into 500, which looks like a mistake of the
 // application, and never lets a request pass.
 func TestGateIsUnavailableBehindEachProxy(t *testing.T) {
-	behindEach(t, func(team *accesstest.Team) { team.Fail(http.StatusBadGateway) }, func(t *testing.T, _ proxy, s *site) {
+	behindEach(t, func(s *site) { s.team.Fail(http.StatusBadGateway) }, func(t *testing.T, _ proxy, s *site) {
 		token := inHeader(s.team.SignUser(siteAUD, "ada@example.com"))
 		got := s.send(t, request{header: []string{token}})
 		if got.status != 503 || got.header.Get("Retry-After") == "" || got.reached != "" {

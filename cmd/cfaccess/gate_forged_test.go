@@ -6,12 +6,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
 func TestGateTellsWhoIsAskingBehindEachProxy(t *testing.T) {
-	behindEach(t, func(*accesstest.Team) {}, func(t *testing.T, _ proxy, s *site) {
+	behindEach(t, asItIs, func(t *testing.T, _ proxy, s *site) {
 		for name, test := range map[string]struct {
 			token, target                  string
 			email, user, userEmail, groups string
@@ -46,7 +44,7 @@ func TestGrafanaGetsItsHeaderBehindEachProxy(t *testing.T) {
 	_, section, _ := strings.Cut(recipe(t, "grafana.ini"), "\n[auth.proxy]\n")
 	_, rest, _ := strings.Cut(section, "header_name = ")
 	name, _, _ := strings.Cut(rest, "\n")
-	behindEach(t, func(*accesstest.Team) {}, func(t *testing.T, _ proxy, s *site) {
+	behindEach(t, asItIs, func(t *testing.T, _ proxy, s *site) {
 		token := s.team.SignUser(siteAUD, "ada@example.com")
 		if got := s.send(t, request{header: []string{inHeader(token)}}).app.Header.Get(name); got != "ada@example.com" {
 			t.Errorf("%s is %q", name, got)
@@ -57,12 +55,19 @@ func TestGrafanaGetsItsHeaderBehindEachProxy(t *testing.T) {
 // No identity header of the client reaches the application, in no spelling that
 // some application takes for it. A proxy may refuse such a request.
 func TestForgedIdentityHeadersAreRemovedBehindEachProxy(t *testing.T) {
-	behindEach(t, func(*accesstest.Team) {}, func(t *testing.T, _ proxy, s *site) {
+	for _, families := range []string{"", "[cf-access]", "[remote]"} {
+		t.Run(families, func(t *testing.T) { testForgedIdentityHeaders(t, families) })
+	}
+}
+
+func testForgedIdentityHeaders(t *testing.T, families string) {
+	behindEach(t, func(s *site) { s.families = families }, func(t *testing.T, _ proxy, s *site) {
 		person, service := inHeader(s.team.SignUser(siteAUD, "ada@example.com")), inHeader(s.team.SignService(siteAUD, "ci-bot"))
 		for _, name := range []string{
 			"Cf-Access-Authenticated-User-Email",
 			"X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups",
-			"Remote-User", "Remote-Email", "Remote-Groups",
+			"X-Auth-Request-Preferred-Username", "X-Auth-Request-Access-Token",
+			"Remote-User", "Remote-Email", "Remote-Groups", "Remote-Name",
 		} {
 			first, last := strings.Index(name, "-"), strings.LastIndex(name, "-")
 			for _, spelling := range []string{
@@ -93,7 +98,7 @@ func TestForgedIdentityHeadersAreRemovedBehindEachProxy(t *testing.T) {
 						if got.status != 200 && got.status != 400 && got.status != 502 || got.status == 200 && got.reached == "" {
 							t.Errorf("%s: status %d, and the application received %q", what, got.status, got.reached)
 						}
-						if email := got.app.Header.Values("Cf-Access-Authenticated-User-Email"); what == "person" && got.status == 200 &&
+						if email := got.app.Header.Values("Cf-Access-Authenticated-User-Email"); what == "person" && got.status == 200 && families != "[remote]" &&
 							(len(email) != 1 || email[0] != "ada@example.com") {
 							t.Errorf("the application got the emails %q", email)
 						}
@@ -107,7 +112,7 @@ func TestForgedIdentityHeadersAreRemovedBehindEachProxy(t *testing.T) {
 // bob may read all but /admin, and nobody may read more than /public. A path that
 // the application may take for a protected one doesn't reach it.
 func TestPathTricksAreRefusedBehindEachProxy(t *testing.T) {
-	behindEach(t, func(*accesstest.Team) {}, func(t *testing.T, _ proxy, s *site) {
+	behindEach(t, asItIs, func(t *testing.T, _ proxy, s *site) {
 		bob := inHeader(s.team.SignUser(siteAUD, "bob@example.com"))
 		for _, test := range []struct {
 			header  []string
@@ -143,7 +148,7 @@ func TestPathTricksAreRefusedBehindEachProxy(t *testing.T) {
 // Some proxies escape a fragment before they ask the gate. The application then gets
 // the path that the gate has judged.
 func TestAFragmentIsRefusedOrEscapedBehindEachProxy(t *testing.T) {
-	behindEach(t, func(*accesstest.Team) {}, func(t *testing.T, _ proxy, s *site) {
+	behindEach(t, asItIs, func(t *testing.T, _ proxy, s *site) {
 		bob := inHeader(s.team.SignUser(siteAUD, "bob@example.com"))
 		for target, r := range map[string]request{
 			"/public/..#/secret": {},
@@ -160,10 +165,10 @@ func TestAFragmentIsRefusedOrEscapedBehindEachProxy(t *testing.T) {
 }
 
 func TestRequestsArriveWholeBehindEachProxy(t *testing.T) {
-	behindEach(t, func(*accesstest.Team) {}, func(t *testing.T, _ proxy, s *site) {
+	behindEach(t, asItIs, func(t *testing.T, _ proxy, s *site) {
 		token := s.team.SignUser(siteAUD, "ada@example.com")
 		t.Run("path and query", func(t *testing.T) {
-			const target = "/wiki/a%20b/%C3%A9?q=a%2fb;c&../x=%zz"
+			const target = "/wiki/a%20b%3Ac/%C3%A9?q=a%2fb;c&../x=%zz"
 			if got := s.send(t, request{target: target, header: []string{inHeader(token)}}); got.app.URI != target || got.app.Host != siteHost {
 				t.Errorf("the application got %q of %q", got.app.URI, got.app.Host)
 			}
@@ -193,7 +198,7 @@ func TestRequestsArriveWholeBehindEachProxy(t *testing.T) {
 
 // The application's own cookies stay as they are.
 func TestOnlyTheTokenIsRemovedFromCookiesBehindEachProxy(t *testing.T) {
-	behindEach(t, func(*accesstest.Team) {}, func(t *testing.T, p proxy, s *site) {
+	behindEach(t, asItIs, func(t *testing.T, p proxy, s *site) {
 		if strings.Contains(p.name, "contract") {
 			t.Skip("docs/gate.md says that this proxy can't remove a cookie")
 		}
@@ -224,7 +229,7 @@ func TestOnlyTheTokenIsRemovedFromCookiesBehindEachProxy(t *testing.T) {
 
 func TestWebSocketsPassBehindEachProxy(t *testing.T) {
 	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
-	behindEach(t, func(*accesstest.Team) {}, func(t *testing.T, _ proxy, s *site) {
+	behindEach(t, asItIs, func(t *testing.T, _ proxy, s *site) {
 		connection, reader := s.open(t, request{target: "/live", header: append(upgrade, inHeader(s.team.SignUser(siteAUD, "ada@example.com")))})
 		defer connection.Close()
 		response, err := http.ReadResponse(reader, nil)

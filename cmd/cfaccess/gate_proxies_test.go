@@ -23,23 +23,23 @@ type proxy struct {
 
 var proxies = []proxy{
 	{"gate", "", func(t *testing.T, s *site) string {
-		addr, _ := startGate(t, s.team, "    upstream: "+s.app.URL+"\n")
+		addr, _ := startGate(t, s, "    upstream: "+s.app.URL+"\n")
 		return addr
 	}},
 	{"nginx", "nginx", func(t *testing.T, s *site) string {
-		gate, _ := startGate(t, s.team, "")
+		gate, _ := startGate(t, s, "")
 		return startNginx(t, s.app, gate)
 	}},
 	{"caddy", "caddy", func(t *testing.T, s *site) string {
-		gate, _ := startGate(t, s.team, "")
+		gate, _ := startGate(t, s, "")
 		return startCaddy(t, s.app, gate)
 	}},
 	{"traefik's contract", "", func(t *testing.T, s *site) string {
-		gate, _ := startGate(t, s.team, "")
+		gate, _ := startGate(t, s, "")
 		return startHandler(t, newTraefik(t, s.app, gate))
 	}},
 	{"envoy's contract", "", func(t *testing.T, s *site) string {
-		gate, _ := startGate(t, s.team, "")
+		gate, _ := startGate(t, s, "")
 		return startHandler(t, newEnvoy(t, s.app, gate))
 	}},
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -30,18 +31,19 @@ const patience = 20 * time.Second
 
 // A site is an application behind a proxy and the gate, as the recipes set it up.
 type site struct {
-	team *accesstest.Team
-	app  *application
-	addr string // of the proxy
+	team     *accesstest.Team
+	app      *application
+	families string // of identity headers that the gate tells; empty: the recipe's
+	addr     string // of the proxy
 }
 
-// newSite starts a site, in which the team's certs endpoint is as prepare leaves it.
-func newSite(t *testing.T, p proxy, prepare func(*accesstest.Team)) *site {
+// newSite starts a site, which prepare may change before.
+func newSite(t *testing.T, p proxy, prepare func(*site)) *site {
 	t.Helper()
 	s := &site{team: accesstest.NewTeam("acme"), app: newApplication(t)}
 	t.Cleanup(s.team.Close)
 	s.team.SetGroups("ada@example.com", "administrators", "staff")
-	prepare(s.team)
+	prepare(s)
 	s.addr = p.start(t, s)
 	return s
 }
@@ -63,9 +65,11 @@ func recipe(t *testing.T, name string, addresses ...string) string {
 
 // startGate runs the command with the recipe gate.yaml, with more lines for the
 // application, and returns its address. stop ends it.
-func startGate(t *testing.T, team *accesstest.Team, more string) (addr string, stop func()) {
+func startGate(t *testing.T, s *site, more string) (addr string, stop func()) {
 	t.Helper()
-	config := "endpoint: " + team.URL + "\n" + recipe(t, "gate.yaml", "    rules:", more+"    rules:")
+	const families = "[cf-access, x-auth-request, remote]"
+	config := "endpoint: " + s.team.URL + "\n" +
+		recipe(t, "gate.yaml", "    rules:", more+"    rules:", families, cmp.Or(s.families, families))
 	file := filepath.Join(t.TempDir(), "gate.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
