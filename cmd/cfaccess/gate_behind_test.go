@@ -150,7 +150,7 @@ func TestGateDecidesBehindEachProxy(t *testing.T) {
 				if strings.Contains(got.reached, ada) || strings.Contains(got.reached, bot) {
 					switch {
 					case strings.Contains(p.name, "contract") && strings.HasPrefix(test.header[0], "Cookie"):
-						// docs/gate.md says that these can't remove a cookie.
+						// docs/gate.md says that these recipes keep the cookie.
 					default:
 						t.Errorf("the application received the token: %q", got.reached)
 					}

@@ -146,7 +146,7 @@ func TestPathTricksAreRefusedBehindEachProxy(t *testing.T) {
 }
 
 // Some proxies escape a fragment before they ask the gate. The application then gets
-// the path that the gate has judged.
+// the path that the gate has checked.
 func TestAFragmentIsRefusedOrEscapedBehindEachProxy(t *testing.T) {
 	behindEach(t, asItIs, func(t *testing.T, _ proxy, s *site) {
 		bob := inHeader(s.team.SignUser(siteAUD, "bob@example.com"))
@@ -200,7 +200,7 @@ func TestRequestsArriveWholeBehindEachProxy(t *testing.T) {
 func TestOnlyTheTokenIsRemovedFromCookiesBehindEachProxy(t *testing.T) {
 	behindEach(t, asItIs, func(t *testing.T, p proxy, s *site) {
 		if strings.Contains(p.name, "contract") {
-			t.Skip("docs/gate.md says that this proxy can't remove a cookie")
+			t.Skip("docs/gate.md says that this recipe keeps the cookie")
 		}
 		token := s.team.SignUser(siteAUD, "ada@example.com")
 		for cookies, want := range map[string]string{
