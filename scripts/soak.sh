@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Soak test: a server of each adapter under good and bad tokens, while the certs
 # endpoint fails in every way. Exits with 1 if an answer or a fetch is wrong. It
-# plays the last fault to its end, which can take ten seconds more than -for.
+# plays the last fault to its end, which can take ten seconds more than -for. With a
+# minute or more it soaks cfaccess gate too, and nginx in front of it if installed.
 #
 #   ./scripts/soak.sh [-for 20s] [-seed N] [-race]
 set -euo pipefail
@@ -18,4 +19,5 @@ done
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 go build "${build[@]}" -o "$directory/soak" ./scripts/soak
-"$directory/soak" "${run[@]}"
+go build -o "$directory/cfaccess" ./cmd/cfaccess
+"$directory/soak" -gate "$directory/cfaccess" "${run[@]}"

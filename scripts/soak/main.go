@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"sync"
@@ -33,6 +34,7 @@ const (
 
 // A soak is a run.
 type soak struct {
+	gate           string           // path of cfaccess; empty: without the servers that need it
 	team, stranger *accesstest.Team // of one name, with different keys
 	logs           []*fetchLog      // as frameworks
 	report         *report
@@ -41,27 +43,31 @@ type soak struct {
 
 func main() {
 	length := flag.Duration("for", 20*time.Second, "`duration`; a minute has time for every fault")
+	gate := flag.String("gate", "", "`path` of cfaccess; a run of a minute or more soaks its gate too")
 	seed := flag.Uint64("seed", rand.Uint64(), "`number` that the order of faults and the choice of requests follow from")
 	flag.Parse()
 	fmt.Printf("soak -for %v -seed %d\n", *length, *seed)
-	if !run(os.Stdout, *length, *seed) {
+	if *length < time.Minute {
+		*gate = "" // it asks for keys every ten seconds at most, so that each fault takes longer
+	}
+	if !run(os.Stdout, *gate, *length, *seed) {
 		os.Exit(1)
 	}
 }
 
 // run runs a soak and reports whether nothing was wrong.
-func run(w io.Writer, length time.Duration, seed uint64) bool {
+func run(w io.Writer, gate string, length time.Duration, seed uint64) bool {
 	goroutines := runtime.NumGoroutine()
 	r := &report{began: time.Now(), w: w, tallies: make(map[string]tally), offences: make(map[string]int)}
-	s := &soak{team: accesstest.NewTeam(teamName), stranger: accesstest.NewTeam(teamName), report: r}
+	s := &soak{gate: gate, team: accesstest.NewTeam(teamName), stranger: accesstest.NewTeam(teamName), report: r}
 	r.during(faults[0].name)
 	faults[0].begin(s) // before the first request
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup
 	stops := []func(){s.team.Close, s.stranger.Close}
-	for i, framework := range frameworks {
+	for i, framework := range s.servers() {
 		log := &fetchLog{pace: make(pace), report: func(kind, detail string) { r.offence(framework, kind, detail) }}
-		addr, stop := serve(framework, newVerifier(s.team.URL, log))
+		addr, stop := s.start(framework, log)
 		s.logs, stops = append(s.logs, log), append(stops, stop)
 		for j := range clients {
 			random := rand.New(rand.NewPCG(seed, uint64(1+i*clients+j)))
@@ -89,6 +95,18 @@ func run(w io.Writer, length time.Duration, seed uint64) bool {
 	return r.print()
 }
 
+// servers returns the frameworks that can run here.
+func (s *soak) servers() []string {
+	all := frameworks[:]
+	if _, err := exec.LookPath("nginx"); err != nil {
+		all = all[:len(all)-1]
+	}
+	if s.gate == "" {
+		all = all[:slices.Index(all, "gate")]
+	}
+	return all
+}
+
 // heap returns the size of the live heap.
 func heap() uint64 {
 	runtime.GC()
@@ -107,8 +125,8 @@ func (s *soak) send(ctx context.Context, framework int, log *fetchLog, addr stri
 		sent := time.Now()
 		outcome, body := ask(client, addr, header)
 		answered := time.Now()
+		outcome, offence, detail := judgeOf(frameworks[framework], t.truth, log.between(sent, answered), outcome, body, sent, answered)
 		s.report.count(framework, outcome)
-		offence, detail := judge(t.truth, log.between(sent, answered), outcome, body, sent, answered)
 		if offence != "" {
 			s.report.offence(frameworks[framework], offence, fmt.Sprintf("%s: %s\n\t%q", t.kind, detail, header))
 		}

@@ -25,7 +25,16 @@ import (
 	"github.com/cfaccess/cfaccess/stdaccess"
 )
 
-var frameworks = [...]string{"std", "gin", "echo", "echo5", "fiber", "fiber3"}
+// frameworks end with the servers that are processes.
+var frameworks = [...]string{"std", "gin", "echo", "echo5", "fiber", "fiber3", "gate", "nginx"}
+
+// start starts a server in front of a handler that answers who is asking.
+func (s *soak) start(framework string, log *fetchLog) (addr string, stop func()) {
+	if isGate(framework) {
+		return s.serveGate(framework, log)
+	}
+	return serve(framework, newVerifier(s.team.URL, log))
+}
 
 // serve serves an adapter in front of a handler that answers who is asking.
 func serve(framework string, v *core.Verifier) (addr string, stop func()) {
@@ -78,13 +87,19 @@ func identity(ctx context.Context, header http.Header) string {
 	if !ok {
 		return "nobody"
 	}
+	return describe(claims.Email+claims.CommonName, claims.Token(), emailsIn(header))
+}
+
+// emailsIn returns what all headers say that an application may take for
+// core.EmailHeader.
+func emailsIn(header http.Header) string {
 	var emails []string
 	for name, values := range header {
 		if strings.EqualFold(strings.ReplaceAll(name, "_", "-"), core.EmailHeader) {
 			emails = append(emails, values...)
 		}
 	}
-	return describe(claims.Email+claims.CommonName, claims.Token(), strings.Join(emails, ","))
+	return strings.Join(emails, ",")
 }
 
 // describe returns a caller's name, the fingerprint of the token and the email

@@ -4,6 +4,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -23,12 +25,17 @@ func TestRequests(t *testing.T) {
 	defer s.team.Close()
 	defer s.stranger.Close()
 	s.publish("", 0)
+	t.Chdir("../..")
+	s.gate = filepath.Join(t.TempDir(), "cfaccess")
+	if output, err := exec.Command("go", "build", "-buildvcs=false", "-o", s.gate, "./cmd/cfaccess").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
 	seen := make(map[string]bool)
-	for i, framework := range frameworks {
+	for i, framework := range s.servers() {
 		var output strings.Builder
 		r := newReport(&output)
 		log := &fetchLog{pace: make(pace), report: func(kind, detail string) { t.Errorf("%s: %s: %s", framework, kind, detail) }}
-		addr, stop := serve(framework, newVerifier(s.team.URL, log))
+		addr, stop := s.start(framework, log)
 		random, acceptances := rand.New(rand.NewPCG(1, uint64(i))), 0
 		for range 300 {
 			clear(s.tokens[:]) // so that a token is signed each time
@@ -37,7 +44,7 @@ func TestRequests(t *testing.T) {
 			sent := time.Now()
 			outcome, body := ask(http.DefaultClient, addr, header)
 			answered := time.Now()
-			if kind, detail := judge(token.truth, log.between(sent, answered), outcome, body, sent, answered); kind != "" {
+			if _, kind, detail := judgeOf(framework, token.truth, log.between(sent, answered), outcome, body, sent, answered); kind != "" {
 				r.offence(framework, kind, token.kind+": "+detail)
 			}
 			if outcome == accepted {

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A proxy is one way to put the gate in front of an application.
+type proxy struct {
+	name    string
+	program string // that must be installed; empty if none
+
+	// start starts the proxy with its recipe, the gate, and returns the address for
+	// clients.
+	start func(t *testing.T, s *site) (addr string)
+}
+
+var proxies = []proxy{
+	{"gate", "", func(t *testing.T, s *site) string {
+		addr, _ := startGate(t, s, "    upstream: "+s.app.URL+"\n")
+		return addr
+	}},
+	{"nginx", "nginx", func(t *testing.T, s *site) string {
+		gate, _ := startGate(t, s, "")
+		return startNginx(t, s.app, gate)
+	}},
+	{"caddy", "caddy", func(t *testing.T, s *site) string {
+		gate, _ := startGate(t, s, "")
+		return startCaddy(t, s.app, gate)
+	}},
+	{"traefik's contract", "", func(t *testing.T, s *site) string {
+		gate, _ := startGate(t, s, "")
+		return startHandler(t, newTraefik(t, s.app, gate))
+	}},
+	{"envoy's contract", "", func(t *testing.T, s *site) string {
+		gate, _ := startGate(t, s, "")
+		return startHandler(t, newEnvoy(t, s.app, gate))
+	}},
+}
+
+// needs skips a test of a proxy that isn't installed.
+func (p proxy) needs(t *testing.T) {
+	t.Helper()
+	if p.program == "" {
+		return
+	}
+	if _, err := exec.LookPath(p.program); err != nil {
+		t.Skipf("%s is not installed: the recipe in docs/gate is not tested", p.program)
+	}
+}
+
+func startHandler(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+func startNginx(t *testing.T, app *application, gate string) string {
+	t.Helper()
+	addr, directory := freeAddr(t), t.TempDir()
+	config := `
+		daemon off; master_process off; pid nginx.pid; error_log stderr;
+		events {}
+		http {
+			access_log off;
+			client_body_temp_path body; proxy_temp_path proxy;
+			fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+		` + recipe(t, "nginx.conf", "127.0.0.1:8080", addr, "127.0.0.1:9300", gate, "127.0.0.1:3000", app.Listener.Addr().String()) + "}"
+	write(t, filepath.Join(directory, "nginx.conf"), config)
+	startProgram(t, addr, exec.Command("nginx", "-p", directory, "-c", "nginx.conf", "-e", "stderr"))
+	return addr
+}
+
+func startCaddy(t *testing.T, app *application, gate string) string {
+	t.Helper()
+	addr, directory := freeAddr(t), t.TempDir()
+	_, port, _ := strings.Cut(addr, ":")
+	config := "{\n\tadmin off\n}\n\n" +
+		recipe(t, "Caddyfile", ":8080", ":"+port, "127.0.0.1:9300", gate, "127.0.0.1:3000", app.Listener.Addr().String())
+	file := filepath.Join(directory, "Caddyfile")
+	write(t, file, config)
+	command := exec.Command("caddy", "run", "--config", file, "--adapter", "caddyfile")
+	command.Env = append(os.Environ(), "HOME="+directory, "XDG_DATA_HOME="+directory, "XDG_CONFIG_HOME="+directory)
+	startProgram(t, addr, command)
+	return addr
+}
+
+// startProgram starts a server and ends it with the test. Its output is shown if
+// the test fails.
+func startProgram(t *testing.T, addr string, command *exec.Cmd) {
+	t.Helper()
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = command.Wait() // its output says why
+	}()
+	t.Cleanup(func() {
+		_ = command.Process.Kill() // it may have ended
+		<-ended
+		if t.Failed() {
+			t.Logf("%s: %s", command.Args[0], output.String())
+		}
+	})
+	await(t, addr, ended)
+}
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
