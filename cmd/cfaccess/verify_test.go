@@ -56,7 +56,7 @@ func TestVerify(t *testing.T) {
 		status int
 		texts  []string
 	}{
-		"good":                   {good, both, 0, []string{"✓ form", "✓ signature", "✓ exp", "email", ada, "in 23 h", "Signed with the current key.", "Result: good"}},
+		"good":                   {good, both, 0, []string{"✓ form", "✓ signature", "✓ exp", "email", ada, ", in 24h0m0s", "Signed with the current key.", "Result: good"}},
 		"several audiences":      {good, []string{"--team", acme, "--aud", other, "--aud", audience}, 0, []string{"✓ aud", audience + " (" + other + " or " + audience + ")"}},
 		"the previous key":       {user(accesstest.SignedByPreviousKey()), both, 0, []string{"Signed with the previous key.", "Result: good"}},
 		"a header line":          {"cf-access-jwt-assertion: " + good + "\r\n", both, 0, []string{"Result: good"}},
@@ -64,7 +64,7 @@ func TestVerify(t *testing.T) {
 		"a curl command":         {"curl -H 'Cf-Access-Jwt-Assertion: " + good + "' http://x", both, 0, []string{"Result: good"}},
 		"service token":          {team.SignService(audience, "ci-bot.access"), both, 0, []string{"common_name", "ci-bot.access", "Result: good"}},
 		"old service token":      {team.SignService(audience, "ci-bot.access", accesstest.WithoutClaim("type"), claim("aud", audience)), both, 0, []string{"✓ type", "Result: good"}},
-		"expired":                {user(claim("exp", ago(3*time.Hour))), both, 1, []string{"✗ exp", "exp was 3h0m", "ago, leeway 30s", "3 h ago", "Hint: the session is over", "Result: bad"}},
+		"expired":                {user(claim("exp", ago(3*time.Hour))), both, 1, []string{"✗ exp", "exp was 3h0m", "ago, leeway 30s", "3h0m", "Hint: the session is over", "Result: bad"}},
 		"another team's":         {stranger.SignUser(audience, ada), both, 1, []string{"✗ kid", "✗ signature", "✗ iss", stranger.Issuer(), fmt.Sprintf("want %q", acme), "Hint: this is another team's token"}},
 		"another application's":  {team.SignUser(other, ada), both, 1, []string{"✗ aud", other, audience, "Hint: this token is for another application"}},
 		"the session's":          {user(claim("type", "org")), both, 1, []string{"✗ type", `type is "org", want "app"`, "Hint: this is the team's session token, not an application's"}},
@@ -86,7 +86,7 @@ func TestVerify(t *testing.T) {
 		"neither given, expired": {user(claim("exp", ago(time.Hour))), nil, 1, []string{"✗ exp", "Result: bad"}},
 		"names no team":          {team.Sign(map[string]any{"type": "meta", "exp": ago(-time.Minute)}), nil, 1, []string{"? kid", "the token names no team", "✗ type"}},
 		"names a team elsewhere": {user(claim("iss", "https://evil.example")), nil, 2, []string{"? signature", "the token names no team"}},
-		"control characters":     {user(claim("name", "\x1b[31m\u0085\u202e")), both, 0, []string{`\u001b[31m\u0085\u202e`}},
+		"control characters":     {user(claim("name", "\x1b[31m\u0085\u202e")), both, 0, []string{"\ufffd[31m\ufffd\ufffd"}},
 		"custom claims":          {user(claim("custom", map[string]any{"groups": []string{"a"}, "id": uint64(1) << 63})), both, 0, []string{`{"groups":["a"],"id":9223372036854775808}`}},
 		"a bad AUD tag":          {good, []string{"--team", acme, "--aud", "'x'"}, 2, []string{"has quotes in it"}},
 		"a bad team":             {good, []string{"--team", "a b", "--aud", audience}, 2, []string{"is not a team"}},
@@ -204,7 +204,7 @@ func TestKeys(t *testing.T) {
 		"not a key":          {[]any{good, "x"}, 0, []string{"skipped: json"}},
 		"no usable key":      {[]any{with("use", "enc")}, 2, []string{`skipped: key use "enc"`, "no usable key"}},
 		"a kid twice":        {[]any{good, with("kid", good["kid"]), certs.Keys[1]}, 0, nil},
-		"control characters": {[]any{good, with("kid", "\x1b[2J")}, 0, []string{`\u001b[2J`}},
+		"control characters": {[]any{good, with("kid", "\x1b[2J")}, 0, []string{"\ufffd[2J"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body, err := json.Marshal(map[string]any{"keys": test.keys})

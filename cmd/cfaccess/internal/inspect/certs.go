@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -19,10 +18,9 @@ import (
 
 // A Key is a key that a team publishes.
 type Key struct {
-	ID, Type, Algorithm, Use string
-	Bits                     int       // of the RSA modulus
-	Status                   string    // "current", "previous", or "skipped: " and why
-	Since                    time.Time // from when its certificate is valid; zero if it has none
+	KID, KTY, ALG, USE, N string    // members of the JWK (RFC 7517)
+	Status                string    `json:"-"` // "current", "previous", or "skipped: " and why
+	Since                 time.Time `json:"-"` // from when its certificate is valid; zero if it has none
 }
 
 // noTag stands for an audience where none is judged: core wants one.
@@ -87,19 +85,18 @@ func parseKeys(ctx context.Context, body []byte) (keys []Key) {
 	}
 	current := document.PublicCert.KID // may be stale, so dates count first
 	for _, raw := range document.Keys {
-		var m struct{ KID, KTY, ALG, USE, N string }
-		_ = json.Unmarshal(raw, &m) // core says what is wrong
-		modulus, _ := base64.RawURLEncoding.DecodeString(m.N)
-		key := Key{ID: m.KID, Type: m.KTY, Algorithm: m.ALG, Use: m.USE, Bits: 8 * len(modulus), Status: "previous", Since: since[m.KID]}
+		key := Key{Status: "previous"}
+		_ = json.Unmarshal(raw, &key) // core says what is wrong
+		key.Since = since[key.KID]
 		if reason := skipped(ctx, raw); reason != "" {
 			key.Status = "skipped: " + reason
 		} else if key.Since.After(since[current]) {
-			current = key.ID
+			current = key.KID
 		}
 		keys = append(keys, key)
 	}
 	for i := range keys {
-		if keys[i].ID == current && keys[i].Status == "previous" {
+		if keys[i].KID == current && keys[i].Status == "previous" {
 			keys[i].Status = "current"
 		}
 	}

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 )
 
 var marks = map[Result]string{Good: "✓", Bad: "✗", Unknown: "?", NotJudged: "–"}
@@ -26,8 +28,6 @@ func (r *Report) Print(w io.Writer, now time.Time) {
 		switch {
 		case c.Error != "":
 			sides = strings.TrimPrefix(c.Error, "cfaccess: ")
-		case c.Result == NotJudged:
-			sides = c.Got + " (not judged)"
 		case c.Got == "" || c.Got == c.Want:
 			sides = c.Want
 		}
@@ -49,14 +49,13 @@ func printMembers(w io.Writer, title string, members map[string]any, now time.Ti
 		fmt.Fprintln(w, "  can't be read")
 	}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		value := fmt.Sprint(members[name])
-		if _, isText := members[name].(string); !isText {
+		value, isText := members[name].(string)
+		if !isText {
 			text, _ := json.Marshal(members[name])
 			value = string(text)
 		}
 		if seconds, err := strconv.ParseInt(value, 10, 64); err == nil && (name == "exp" || name == "nbf" || name == "iat") {
-			date := time.Unix(seconds, 0)
-			value += fmt.Sprintf(" = %s, %s", date.UTC().Format(time.RFC3339), relative(date.Sub(now)))
+			value += " = " + relative(time.Unix(seconds, 0), now)
 		}
 		fmt.Fprintf(w, "  %s\t%s\n", printable(name), printable(value))
 	}
@@ -69,41 +68,34 @@ func PrintKeys(w io.Writer, issuer string, keys []Key, now time.Time) {
 	fmt.Fprintln(table, "KID\tTYPE\tBITS\tALG\tUSE\tSTATUS")
 	for _, key := range keys {
 		if !key.Since.IsZero() {
-			key.Status += fmt.Sprintf(", since %s (%s)", key.Since.UTC().Format(time.DateOnly), relative(key.Since.Sub(now)))
+			key.Status += ", since " + relative(key.Since, now)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n",
-			printable(key.ID), printable(key.Type), key.Bits, printable(key.Algorithm), printable(key.Use), printable(key.Status))
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", printable(key.KID), printable(key.KTY),
+			base64.RawURLEncoding.DecodedLen(len(key.N))*8, printable(key.ALG), printable(key.USE), printable(key.Status))
 	}
 	table.Flush()
 }
 
-// relative returns a distance from now, such as "in 3 h" or "2 days ago".
-func relative(d time.Duration) string {
-	text := fmt.Sprintf("%.0f days", d.Abs().Hours()/24)
-	for _, unit := range []struct {
-		most, size time.Duration
-		name       string
-	}{{2 * time.Minute, time.Second, "s"}, {2 * time.Hour, time.Minute, "min"}, {48 * time.Hour, time.Hour, "h"}} {
-		if d.Abs() < unit.most {
-			text = fmt.Sprintf("%d %s", d.Abs()/unit.size, unit.name)
-			break
-		}
+// relative returns a date and its distance from now, such as "in 3h0m0s" or "2
+// days ago".
+func relative(date, now time.Time) string {
+	distance := date.Sub(now).Round(time.Second)
+	text := distance.Abs().String()
+	if days := distance.Abs().Hours() / 24; days >= 2 {
+		text = fmt.Sprintf("%.0f days", days)
 	}
-	if d < 0 {
-		return text + " ago"
+	if distance < 0 {
+		return date.UTC().Format(time.RFC3339) + ", " + text + " ago"
 	}
-	return "in " + text
+	return date.UTC().Format(time.RFC3339) + ", in " + text
 }
 
-// printable escapes what a terminal would act on.
+// printable replaces what a terminal would act on.
 func printable(s string) string {
-	var b strings.Builder
-	for _, c := range s {
+	return strings.Map(func(c rune) rune {
 		if strconv.IsPrint(c) {
-			b.WriteRune(c)
-		} else {
-			fmt.Fprintf(&b, `\u%04x`, c)
+			return c
 		}
-	}
-	return b.String()
+		return utf8.RuneError
+	}, s)
 }

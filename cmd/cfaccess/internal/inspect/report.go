@@ -72,11 +72,12 @@ func Inspect(ctx context.Context, token, team string, audiences []string) (*Repo
 	}
 
 	_, verdict := v.Verify(ctx, token) // fetches the keys
+	keys := parseKeys(ctx, certs)
 	for _, check := range v.Explain(ctx, token).Checks {
 		c := Check{Name: check.Name, Result: Good, Got: check.Got, Want: check.Want}
 		switch {
 		case c.Name == "iss" && !hasTeam, c.Name == "aud" && !hasAudience:
-			c.Result, c.Want = NotJudged, ""
+			c.Result, c.Want = NotJudged, "not judged"
 		case errors.Is(check.Err, core.ErrKeysUnavailable):
 			c.Result, c.Error = Unknown, check.Err.Error()
 		case check.Err != nil:
@@ -87,8 +88,10 @@ func Inspect(ctx context.Context, token, team string, audiences []string) (*Repo
 		if results := []Result{NotJudged, Good, Unknown, Bad}; slices.Index(results, c.Result) > slices.Index(results, r.Result) {
 			r.Result, r.Reason = c.Result, c.Error
 		}
-		if c.Name == "signature" && c.Result == Good {
-			r.Key = signer(parseKeys(ctx, certs), r.Header["kid"])
+		for _, key := range keys {
+			if c.Name == "signature" && c.Result == Good && key.KID == r.Header["kid"] {
+				r.Key = key.Status
+			}
 		}
 	}
 	switch {
@@ -103,15 +106,6 @@ func Inspect(ctx context.Context, token, team string, audiences []string) (*Repo
 		r.Reason = "signed by the team, for this application, and in its time"
 	}
 	return r, nil
-}
-
-// signer returns the status of the key with that key id.
-func signer(keys []Key, id any) string {
-	i := slices.IndexFunc(keys, func(key Key) bool { return key.ID == id })
-	if i < 0 {
-		return ""
-	}
-	return keys[i].Status
 }
 
 // In a header line, a cookie line or a curl command, the token follows its name.
