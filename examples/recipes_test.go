@@ -236,28 +236,6 @@ func Example_logout() {
 	// Output: true
 }
 
-// Development without Access: the fake team signs, and the server stays
-// protected.
-func Example_development() {
-	app := http.HandlerFunc(showEmail)
-
-	team := accesstest.NewTeam("acme")
-	defer team.Close()
-	verifier, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL})
-	if err != nil {
-		panic(err)
-	}
-	protected := stdaccess.New(verifier)(app)
-	token := team.SignUser(aud, "you@example.com")
-	development := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Set(core.TokenHeader, token)
-		protected.ServeHTTP(w, r)
-	})
-
-	fmt.Println(get(development, "/").Body)
-	// Output: email header "you@example.com"
-}
-
 func Example_metrics() {
 	var cfg core.Config
 
@@ -356,4 +334,17 @@ func Example_keysFromFile() {
 	}
 	fmt.Println(verifier.Refresh(context.Background()))
 	// Output: <nil>
+}
+
+// The test of a handler behind Access.
+func Example_testing() {
+	team := accesstest.NewTeam("acme")
+	defer team.Close()
+	verifier, err := core.New(core.Config{Team: "acme", Audiences: []string{aud}, Endpoint: team.URL})
+	if err != nil {
+		panic(err)
+	}
+	handler := stdaccess.New(verifier)(http.HandlerFunc(showEmail))
+	fmt.Println(get(handler, "/", core.TokenHeader, team.SignUser(aud, "ada@example.com")).Body)
+	// Output: email header "ada@example.com"
 }

@@ -56,7 +56,7 @@ func TestVerify(t *testing.T) {
 		status int
 		texts  []string
 	}{
-		"good":                   {good, both, 0, []string{"✓ form", "✓ signature", "✓ exp", "email", ada, ", in 24h0m0s", "Signed with the current key.", "Result: good"}},
+		"good":                   {good, both, 0, []string{"✓ form", "✓ signature", "✓ exp", "email", ada, ", in 2", "Signed with the current key.", "Result: good"}},
 		"several audiences":      {good, []string{"--team", acme, "--aud", other, "--aud", audience}, 0, []string{"✓ aud", audience + " (" + other + " or " + audience + ")"}},
 		"the previous key":       {user(accesstest.SignedByPreviousKey()), both, 0, []string{"Signed with the previous key.", "Result: good"}},
 		"a header line":          {"cf-access-jwt-assertion: " + good + "\r\n", both, 0, []string{"Result: good"}},
