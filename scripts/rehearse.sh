@@ -2,7 +2,7 @@
 # Rehearses a release of the tree as it is, uncommitted changes included. It tags
 # every module in a temporary clone, without the replace directives, and builds
 # against these tags what a user builds: each module, a server with each adapter,
-# and the programs of the documentation.
+# the command, and the programs of the documentation.
 #
 #	scripts/rehearse.sh                     the version is v0.0.0-rehearsal
 #	scripts/rehearse.sh v0.2.0              the version is v0.2.0
@@ -92,6 +92,8 @@ for module in $released; do
 		cp "$tests/user_test.go" "$tests/${module}_test.go" .
 		quietly go mod tidy
 		go test -count=1 .
+	elif [[ $module == cmd/* ]]; then
+		GOBIN=$work/bin quietly go install "$path/$module@$version"
 	else
 		quietly go build "$path/$module/..."
 	fi

@@ -46,11 +46,17 @@ fi
 ./scripts/check.sh
 
 tags=$(sed "s|\$|/$version|" <<<"$released")
+path=github.com/cfaccess/cfaccess
 cat <<END
 
 $version is ready. What is left to do, in this order:
 
 git commit --all --message 'repository: release $version'
-$(sed 's/^/git tag /' <<<"$tags")
+$(grep -v ^cmd/ <<<"$tags" | sed 's/^/git tag /')
+# go install refuses a module with replace directives: the command's tag is on a commit without them
+go mod edit $(sed "s|^|-dropreplace=$path/|" <<<"$released" | xargs) cmd/cfaccess/go.mod
+git commit --all --message 'cmd/cfaccess: release $version'
+git tag cmd/cfaccess/$version
+git revert --no-edit HEAD
 git push --atomic origin HEAD $(xargs <<<"$tags")
 END
