@@ -19,7 +19,7 @@
 // The team publishes its keys as Access does. [Team.Rotate] and [Team.Withdraw]
 // change them. [Team.Fail], [Team.Hang], [Team.Serve] and [Team.Handle] make the
 // certs endpoint fail until [Team.Recover], and [Team.Fetches] counts its
-// requests.
+// requests. [Team.SetGroups] and [Team.SetIdentity] set what get-identity answers.
 //
 // Tokens are dated by [time.Now], so they follow the clock of testing/synctest.
 // Make the team outside of the bubble, and inside call [Team.ServeHTTP], from an
