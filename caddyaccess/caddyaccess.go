@@ -73,7 +73,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			*option, ok = true, len(values) == 0
 		}
 		if !ok {
-			return d.Errf("cloudflare_access: unknown option, wrong number of values, or repeated: %s %s", name, strings.Join(values, " "))
+			return d.Errf("cloudflare_access: unknown option, wrong number of values, or repeated: %s", strings.Join(append([]string{name}, values...), " "))
 		}
 	}
 	if h.Team == "" || h.Audiences == nil {
@@ -146,12 +146,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		core.Refuse(err).ServeHTTP(w, r)
 		return nil // with an error, Caddy would answer
 	}
-	if claims != nil {
-		repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-		repl.Set("http.auth.user.id", cmp.Or(claims.Subject, claims.CommonName))
-		repl.Set("http.auth.user.email", claims.Email)
-		repl.Set("http.auth.user.groups", groups{forwarded})
-	}
+	claims, _ = core.FromContext(forwarded.Context()) // an outer handler's, if this one has none
+	claims = cmp.Or(claims, anonymous)
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	repl.Set("http.auth.user.id", cmp.Or(claims.Subject, claims.CommonName))
+	repl.Set("http.auth.user.email", claims.Email)
+	repl.Set("http.auth.user.groups", groups{forwarded})
 	return next.ServeHTTP(w, forwarded)
 }
 
@@ -161,7 +161,7 @@ type groups struct{ request *http.Request }
 func (g groups) String() string {
 	var names []string
 	caller, _ := core.FromContext(g.request.Context())
-	if identity, err := caller.Identity(g.request.Context()); err == nil {
+	if identity, err := cmp.Or(caller, anonymous).Identity(g.request.Context()); err == nil {
 		for _, group := range identity.Groups {
 			if name := cmp.Or(group.Name, group.ID, group.Email); !strings.Contains(name, ",") {
 				names = append(names, name)
@@ -172,7 +172,7 @@ func (g groups) String() string {
 }
 
 // Verifiers outlive a configuration, so that a reload keeps the keys. They log to the newest one's log.
-var verifiers, log = caddy.NewUsagePool(), new(atomic.Pointer[slog.Handler])
+var verifiers, log, anonymous = caddy.NewUsagePool(), new(atomic.Pointer[slog.Handler]), new(core.Claims)
 
 type logger struct{ slog.Handler }
 
