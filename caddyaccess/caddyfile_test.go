@@ -28,14 +28,14 @@ func TestCaddyfileMistakes(t *testing.T) {
 		"no audience":               {"team acme", "team and audience, and no value in front of it, at Caddyfile:4"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := adapt(":80 {\ncloudflare_access {\n" + test.block + "\n}\n}")
+			_, _, err := adapt(":80 {\ncloudflare_access {\n" + test.block + "\n}\n}")
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
 		})
 	}
 	for _, directive := range []string{"cloudflare_access", "cloudflare_access acme", "cloudflare_access * acme {\nteam acme\naudience x\n}"} {
-		if _, err := adapt(":80 {\n" + directive + "\n}"); err == nil || !strings.Contains(err.Error(), "want a block") || !strings.Contains(err.Error(), "Caddyfile:2") {
+		if _, _, err := adapt(":80 {\n" + directive + "\n}"); err == nil || !strings.Contains(err.Error(), "want a block") || !strings.Contains(err.Error(), "Caddyfile:2") {
 			t.Errorf("%s: got %v", directive, err)
 		}
 	}
@@ -85,7 +85,7 @@ func TestValuesThatCannotBeRight(t *testing.T) {
 
 // "caddy adapt" writes every option, and Caddy reads from JSON what it has written.
 func TestCaddyfileBecomesJSON(t *testing.T) {
-	apps, err := adapt(fmt.Sprintf(`:80 {
+	apps, _, err := adapt(fmt.Sprintf(`:80 {
 		cloudflare_access /admin/* {
 			team     {env.TEAM_DOMAIN}
 			audience %s %s
@@ -146,7 +146,7 @@ func TestCaddyfileBecomesJSON(t *testing.T) {
 // The directive stands in front of those that answer or need the caller, wherever
 // the Caddyfile has it.
 func TestDirectiveOrder(t *testing.T) {
-	apps, err := adapt(":80 {\nrespond hello\nrequest_header X-User {http.auth.user.id}\nbasic_auth {\nbob $2a$14$x\n}\nrewrite /a /b\n" +
+	apps, _, err := adapt(":80 {\nrespond hello\nrequest_header X-User {http.auth.user.id}\nbasic_auth {\nbob $2a$14$x\n}\nrewrite /a /b\n" +
 		"cloudflare_access {\nteam acme\naudience x\n}\n}")
 	if err != nil {
 		t.Fatal(err)

@@ -133,6 +133,15 @@ func TestPlaceholders(t *testing.T) {
 		"header":        {access("optional") + "request_header X-User <{http.auth.user.id}>\nrespond {http.request.header.X-User}", "", "200 <>", 0},
 		"vars_regexp":   {access() + "@staff vars_regexp {http.auth.user.groups} (^|,)staff(,|$)\nrespond @staff staff\nrespond other", ada, "200 staff", 1},
 		"not by commas": {access() + "@admin vars_regexp {http.auth.user.groups} (^|,)admin(,|$)\nrespond @admin admin\nrespond other", ada, "200 other", 1},
+		"allowed by email": {
+			access("allow_groups staff", "allow_emails ada@example.com") + `respond "{http.auth.user.email}"`, ada, "200 ada@example.com", 0,
+		},
+		"expression": {
+			access() + `@staff expression {http.auth.user.groups}.contains("staff")` + "\nrespond @staff staff\nrespond other", ada, "500 ", 1, // as part of the error
+		},
+		"inner one skips": {
+			"route {\n" + access() + access("skip /") + "}\n" + `respond "{http.auth.user.id} {http.auth.user.email}"`, ada, "200 7335d417 ada@example.com", 0,
+		},
 		"two directives": {
 			"route {\n" + access("optional") + access("audience "+other) + "}\n" + respond, ada,
 			"200 7335d417 ada@example.com staff,site reliability,8", 1,

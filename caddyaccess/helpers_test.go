@@ -64,15 +64,15 @@ func whole(t testing.TB, apps object) []byte {
 	return config
 }
 
-// adapt returns the apps of a Caddyfile, or Caddy's error.
-func adapt(caddyfile string) (apps object, err error) {
+// adapt returns the apps and the logging of a Caddyfile, or Caddy's error.
+func adapt(caddyfile string) (apps, logging object, err error) {
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), object{"filename": "Caddyfile"})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var parsed struct{ Apps object }
+	var parsed struct{ Apps, Logging object }
 	err = json.Unmarshal(config, &parsed)
-	return parsed.Apps, err
+	return parsed.Apps, parsed.Logging, err
 }
 
 // localize changes what can't be the same in a test: the addresses of the server, of
@@ -146,7 +146,7 @@ func runBeside(t testing.TB, apps object) error {
 // site runs a site that has these directives. What they dial is upstream.
 func site(t testing.TB, team *accesstest.Team, upstream, directives string) (url string) {
 	t.Helper()
-	apps, err := adapt(":80 {\n" + directives + "\n}")
+	apps, _, err := adapt(":80 {\n" + directives + "\n}")
 	if err != nil {
 		t.Fatal(err)
 	}

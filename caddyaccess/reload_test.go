@@ -23,7 +23,7 @@ import (
 // reloadable returns a configuration at that address, with these directives.
 func reloadable(t *testing.T, team *accesstest.Team, address, directives string) object {
 	t.Helper()
-	apps, err := adapt(":80 {\n" + directives + "\n}")
+	apps, _, err := adapt(":80 {\n" + directives + "\n}")
 	if err != nil {
 		t.Fatal(err)
 	}
