@@ -37,7 +37,7 @@ var mayImport = map[string]struct {
 		},
 		tests: []string{"github.com/chromedp/chromedp", "github.com/chromedp/cdproto", "github.com/coder/websocket"},
 	},
-	"caddyaccess": {code: []string{"core", "github.com/caddyserver/caddy/v2", "go.uber.org/zap"}},
+	"caddyaccess": {code: []string{"core", "github.com/caddyserver/caddy/v2"}},
 }
 
 // core imports no web framework and no adapter. An adapter imports core and its
