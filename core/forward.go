@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"net/textproto"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -72,16 +73,14 @@ func forwardHeader(h http.Header, email string) http.Header {
 }
 
 // IsEmailHeader reports whether a header field's name is one that some server
-// reads as [EmailHeader]: the case of letters, - or _, and space around it make
-// no difference. CGI (RFC 3875 section 4.1.18) and WSGI servers read - and _
-// alike, and fiber v3 keeps a space in front of the colon.
+// reads as [EmailHeader]: the case of letters, the kind of punctuation, and space
+// around it make no difference. CGI (RFC 3875 section 4.1.18) and WSGI servers read
+// - and _ alike, PHP every other character too, and fiber v3 keeps outer space.
 func IsEmailHeader(name string) bool {
-	if len(name) < len(EmailHeader) {
-		return false
-	}
-	name = strings.TrimSpace(name)
-	return len(name) == len(EmailHeader) && strings.EqualFold(strings.ReplaceAll(name, "_", "-"), EmailHeader)
+	return len(name) >= len(EmailHeader) && emailHeaderForm.MatchString(name)
 }
+
+var emailHeaderForm = regexp.MustCompile(`(?i)^\s*` + strings.ReplaceAll(EmailHeader, "-", "[^a-z0-9]") + `\s*$`)
 
 // mentionsEmailHeader reports whether a Connection value names the header.
 func mentionsEmailHeader(connection string) bool {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -26,6 +27,9 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// token is what must not be printed, such as one in place of a command's name.
+var token = regexp.MustCompile(`eyJ[\w.-]{30,}`)
+
 // run executes the command line and returns the exit status: 2 for a mistake in
 // the command line, as for a result that is not known.
 func run(ctx context.Context, arguments []string, in io.Reader, out, errs io.Writer) int {
@@ -39,7 +43,8 @@ func run(ctx context.Context, arguments []string, in io.Reader, out, errs io.Wri
 		return int(status)
 	}
 	if err != nil {
-		fmt.Fprintln(errs, "cfaccess:", strings.TrimPrefix(err.Error(), "cfaccess: "))
+		text := strings.TrimPrefix(err.Error(), "cfaccess: ")
+		fmt.Fprintln(errs, "cfaccess:", token.ReplaceAllString(text, "(a token)"))
 		return 2
 	}
 	return 0

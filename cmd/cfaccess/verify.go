@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -30,7 +30,7 @@ tell: keys can't be fetched, or the team or the AUD tag isn't given.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, arguments []string) error {
 			pasted := strings.Join(arguments, "")
-			if pasted == "" || pasted == "-" {
+			if len(arguments) == 0 || pasted == "-" {
 				input, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 1<<20))
 				if err != nil {
 					return err
@@ -42,9 +42,9 @@ tell: keys can't be fetched, or the team or the AUD tag isn't given.`,
 				return err
 			}
 			if asJSON {
-				encoder := json.NewEncoder(c.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				err = encoder.Encode(report)
+				var text string
+				text, err = report.JSON()
+				fmt.Fprintln(c.OutOrStdout(), text)
 			} else {
 				report.Print(c.OutOrStdout(), time.Now())
 			}
@@ -57,7 +57,7 @@ tell: keys can't be fetched, or the team or the AUD tag isn't given.`,
 	c.Flags().StringVar(&team, "team", os.Getenv("TEAM_DOMAIN"), "team `name` or URL (TEAM_DOMAIN); without it, the token's own issuer")
 	c.Flags().StringSliceVar(&audiences, "aud", nil, "AUD `tag` of the application, or several (POLICY_AUD)")
 	if tags := os.Getenv("POLICY_AUD"); tags != "" {
-		audiences = strings.Split(tags, ",")
+		audiences = strings.FieldsFunc(tags, func(c rune) bool { return c == ',' || c == ' ' })
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c

@@ -141,7 +141,7 @@ func TestVerifyAsksTeamsAndLoopbackOnly(t *testing.T) {
 func TestVerifyReadsTheEnvironment(t *testing.T) {
 	team := newTeam(t)
 	t.Setenv("TEAM_DOMAIN", team.Issuer())
-	t.Setenv("POLICY_AUD", other+","+audience)
+	t.Setenv("POLICY_AUD", other+", "+audience)
 	if status, output := execute(t, "", "verify", team.SignUser(audience, "ada@example.com")); status != 0 {
 		t.Errorf("exit status %d:\n%s", status, output)
 	}
@@ -267,4 +267,28 @@ func TestKeys(t *testing.T) {
 			t.Errorf("exit status %d:\n%s", status, output)
 		}
 	})
+}
+
+// A shell's history or a CI log must not get a token that was typed in the wrong place.
+func TestMistypedTokenIsNotPrinted(t *testing.T) {
+	token := newTeam(t).SignUser(audience, "ada@example.com")
+	for _, arguments := range [][]string{{token}, {"keys", token}, {"verify", "--team", token}, {"verify", "--aud", token, "--team", "acme"}, {"verify", token, token}} {
+		status, output := execute(t, "", arguments...)
+		if status == 0 || strings.Contains(output, token[:40]) || strings.Contains(output, token[200:240]) {
+			t.Errorf("exit status %d: %s", status, output)
+		}
+	}
+}
+
+func TestJSONHasNoControlCharacters(t *testing.T) {
+	const name = "\x1b[31m\x7f\u009b\u202e\u2066"
+	team := newTeam(t)
+	_, output := execute(t, team.SignUser(audience, "ada@example.com", accesstest.WithClaim("name", name)), "verify", "--json", "--team", team.Issuer())
+	var report struct{ Claims struct{ Name string } }
+	if err := json.Unmarshal([]byte(output), &report); err != nil || report.Claims.Name != name {
+		t.Errorf("%v, name %q", err, report.Claims.Name)
+	}
+	if strings.ContainsAny(output, name[:1]+name[5:]) {
+		t.Errorf("printed %q", output)
+	}
 }

@@ -18,6 +18,7 @@ var emailSpellings = []string{
 	strings.ToUpper(core.EmailHeader),
 	"Cf_Access_Authenticated_User_Email",
 	"cf-access_authenticated-user_email",
+	"Cf.Access.Authenticated.User.Email",
 }
 
 // emailHeader tests the header field that Access sets unsigned: anyone who

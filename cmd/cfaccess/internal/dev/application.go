@@ -153,11 +153,11 @@ func (a *application) refuse(w http.ResponseWriter, r *http.Request) {
 // servers read _ in a header's name as -: see [core.IsEmailHeader].
 func edit(r *httputil.ProxyRequest) {
 	isForged := func(name string, _ []string) bool {
-		name = http.CanonicalHeaderKey(strings.ReplaceAll(strings.TrimSpace(name), "_", "-"))
+		name = http.CanonicalHeaderKey(server.FoldName(name))
 		return slices.Contains([]string{core.TokenHeader, core.EmailHeader, idHeader, secretHeader}, name)
 	}
 	maps.DeleteFunc(r.Out.Header, isForged)
-	maps.DeleteFunc(r.Out.Trailer, isForged)
+	r.Out.Trailer = nil // some servers read trailers as headers
 	claims, ok := core.FromContext(r.In.Context())
 	if !ok {
 		return

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/cfaccess/cfaccess/cmd/cfaccess/internal/server"
 	"github.com/cfaccess/cfaccess/core"
 )
 
@@ -71,12 +72,12 @@ func groupNames(ctx context.Context, c *core.Claims) string {
 
 // removeIdentity removes what a client says about its identity: the fields of all
 // families, in every spelling that some server reads as the same name (see
-// core.IsEmailHeader), and the token unless keepToken is set.
+// server.FoldName), and the token unless keepToken is set.
 func removeIdentity(h http.Header, keepToken bool) {
 	for name := range h {
-		folded := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", "-")
+		folded := server.FoldName(name)
 		isToken := folded == "cf-access-jwt-assertion" && (!keepToken || name != core.TokenHeader)
-		if isToken || core.IsEmailHeader(name) || strings.HasPrefix(folded, "x-auth-request-") || strings.HasPrefix(folded, "remote-") {
+		if isToken || folded == "cf-access-authenticated-user-email" || strings.HasPrefix(folded, "x-auth-request-") || strings.HasPrefix(folded, "remote-") {
 			delete(h, name)
 		}
 	}

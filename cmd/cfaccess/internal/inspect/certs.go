@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cfaccess/cfaccess/core"
@@ -31,9 +32,9 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// record returns a transport that keeps the last body, so that the keys that are
-// shown are those that were used.
-func record(body *[]byte) roundTrip {
+// record returns a transport that keeps the last whole body, so that the keys that
+// are shown are those that were used. A fetch may outlast the call that started it.
+func record(body *atomic.Pointer[[]byte]) roundTrip {
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 	return func(request *http.Request) (*http.Response, error) {
 		response, err := transport.RoundTrip(request)
@@ -41,8 +42,11 @@ func record(body *[]byte) roundTrip {
 			return nil, err
 		}
 		defer response.Body.Close()
-		*body, err = io.ReadAll(io.LimitReader(response.Body, 1<<20+1)) // with one byte over 1 MiB, core refuses it
-		response.Body = io.NopCloser(bytes.NewReader(*body))
+		read, err := io.ReadAll(io.LimitReader(response.Body, 1<<20+1)) // with one byte over 1 MiB, core refuses it
+		if err == nil {
+			body.Store(&read)
+		}
+		response.Body = io.NopCloser(bytes.NewReader(read))
 		return response, err
 	}
 }
@@ -56,23 +60,23 @@ func newVerifier(team string, audiences []string, transport http.RoundTripper) (
 // Keys fetches the keys of a team: a name, a domain or the URL of a local Access.
 // If the document as a whole can't be used, it returns the keys and an error.
 func Keys(ctx context.Context, team string) (issuer string, keys []Key, err error) {
-	var body []byte
+	var body atomic.Pointer[[]byte]
 	v, err := newVerifier(team, []string{noTag}, record(&body))
 	if err != nil {
 		return "", nil, err
 	}
 	err = v.Refresh(ctx)
-	return v.Issuer(), parseKeys(ctx, body), err
+	return v.Issuer(), parseKeys(ctx, &body), err
 }
 
-// parseKeys returns the keys of a certs document, nil if it is none.
-func parseKeys(ctx context.Context, body []byte) (keys []Key) {
+// parseKeys returns the keys of a certs document, nil if there is none.
+func parseKeys(ctx context.Context, recorded *atomic.Pointer[[]byte]) (keys []Key) {
 	var document struct {
 		Keys         []json.RawMessage            `json:"keys"`
 		PublicCert   struct{ KID string }         `json:"public_cert"`
 		Certificates []struct{ KID, Cert string } `json:"public_certs"`
 	}
-	if json.Unmarshal(body, &document) != nil {
+	if body := recorded.Load(); body == nil || json.Unmarshal(*body, &document) != nil {
 		return nil
 	}
 	since := map[string]time.Time{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,6 +43,15 @@ func (r *Report) Print(w io.Writer, now time.Time) {
 	}
 	fmt.Fprintf(w, "Result: %s: %s\n", r.Result, printable(r.Reason))
 }
+
+// JSON returns a report for programs. It has no control character either.
+func (r *Report) JSON() (string, error) {
+	text, err := json.MarshalIndent(r, "", "  ")
+	return notPrintable.ReplaceAllStringFunc(string(text), func(c string) string { return fmt.Sprintf(`\u%04x`, []rune(c)[0]) }), err
+}
+
+// notPrintable is what encoding/json leaves as it is, and a terminal acts on.
+var notPrintable = regexp.MustCompile("[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 
 func printMembers(w io.Writer, title string, members map[string]any, now time.Time) {
 	fmt.Fprintln(w, title)

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/cfaccess/cfaccess/core"
 )
@@ -60,7 +61,7 @@ func Inspect(ctx context.Context, token, team string, audiences []string) (*Repo
 	if !hasAudience {
 		audiences = []string{noTag} // core wants one
 	}
-	var certs []byte
+	var certs atomic.Pointer[[]byte]
 	v, err := newVerifier(team, audiences, record(&certs))
 	if err != nil && !hasTeam {
 		v, err = newVerifier("acme", audiences, roundTrip(func(*http.Request) (*http.Response, error) {
@@ -72,7 +73,7 @@ func Inspect(ctx context.Context, token, team string, audiences []string) (*Repo
 	}
 
 	_, verdict := v.Verify(ctx, token) // fetches the keys
-	keys := parseKeys(ctx, certs)
+	keys := parseKeys(ctx, &certs)
 	for _, check := range v.Explain(ctx, token).Checks {
 		c := Check{Name: check.Name, Result: Good, Got: check.Got, Want: check.Want}
 		switch {

@@ -4,7 +4,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -66,7 +65,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second, // bodies may take longer: uploads
 		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 		Protocols:         new(http.Protocols),
 	}
 	server.Protocols.SetHTTP1(true)
@@ -81,10 +80,9 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 	}
 	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	err := server.Shutdown(shutdown)
-	if err != nil {
-		err = errors.Join(err, server.Close())
+	if server.Shutdown(shutdown) != nil {
+		server.Close() // cuts streams off, which is no failure
 	}
 	<-ended
-	return err
+	return nil
 }

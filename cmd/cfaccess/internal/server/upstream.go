@@ -8,20 +8,23 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"time"
 )
 
 // Upstream returns a reverse proxy to the server at a URL such as
-// "http://127.0.0.1:3000". WebSockets, streams and large bodies pass. The
-// upstream sees the client's Host, path and query as they came. X-Forwarded-For
-// gets this hop's client, and X-Forwarded-Proto stays if an earlier proxy has set
-// it. edit changes the request that is sent, after hop-by-hop headers are removed.
+// "http://127.0.0.1:3000", without a path. WebSockets, streams and large bodies
+// pass. The upstream sees the client's Host, path and query as they came.
+// X-Forwarded-For gets this hop's client, and X-Forwarded-Proto stays if an earlier
+// proxy has set it. Other protocols than WebSocket can't be upgraded to: the client
+// could then send any request, without a check. edit changes the request that is
+// sent, after hop-by-hop headers are removed.
 func Upstream(rawURL string, logger *slog.Logger, edit func(*httputil.ProxyRequest)) (http.Handler, error) {
 	target, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, errors.New("the upstream is not a URL") // err repeats all of it, a password too
 	}
-	if target.Scheme != "http" && target.Scheme != "https" || target.Host == "" || target.User != nil || target.RawQuery != "" || target.Fragment != "" {
+	if target.Scheme != "http" && target.Scheme != "https" || target.Host == "" || target.User != nil || strings.Trim(target.Path, "/")+target.RawQuery+target.Fragment != "" {
 		return nil, fmt.Errorf("upstream %q: want a URL such as http://127.0.0.1:3000", target.Redacted())
 	}
 	return &httputil.ReverseProxy{
@@ -35,18 +38,41 @@ func Upstream(rawURL string, logger *slog.Logger, edit func(*httputil.ProxyReque
 		ErrorLog:      slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
-			r.Out.URL.RawQuery = r.In.URL.RawQuery // ReverseProxy drops what it can't parse
+			if path, query, _ := strings.Cut(r.In.RequestURI, "?"); strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") {
+				r.Out.URL.Opaque, r.Out.URL.RawQuery = path, query // package url would escape some paths anew
+			}
 			r.Out.Host = r.In.Host
-			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"] // SetXForwarded appends
-			r.SetXForwarded()
+			forwardedFor := r.In.Header["X-Forwarded-For"]
+			r.Out.Header["X-Forwarded-For"] = forwardedFor // SetXForwarded appends
+			if r.SetXForwarded(); r.Out.Header["X-Forwarded-For"] == nil && forwardedFor != nil {
+				r.Out.Header["X-Forwarded-For"] = forwardedFor // the client is on a Unix socket
+			}
+			if !strings.EqualFold(r.Out.Header.Get("Upgrade"), "websocket") {
+				r.Out.Header.Del("Upgrade")
+				r.Out.Header.Del("Connection")
+			}
 			if proto := r.In.Header.Get("X-Forwarded-Proto"); proto != "" {
 				r.Out.Header.Set("X-Forwarded-Proto", proto) // TLS ends in front of us
 			}
 			edit(r)
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if r.Context().Err() != nil {
+				return // the client has gone
+			}
 			logger.WarnContext(r.Context(), "upstream failed", slog.String("upstream", target.Host), slog.Any("error", err))
 			http.Error(w, "the application behind this proxy does not answer", http.StatusBadGateway)
 		},
 	}, nil
+}
+
+// FoldName returns the name that CGI, WSGI and PHP servers read in a header field's
+// name, in lower case with - for every other character.
+func FoldName(name string) string {
+	return strings.Map(func(c rune) rune {
+		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' {
+			return c
+		}
+		return '-'
+	}, strings.ToLower(strings.TrimSpace(name)))
 }
