@@ -61,7 +61,7 @@ func TestForgedIdentityHeadersAreRemovedBehindEachProxy(t *testing.T) {
 }
 
 func testForgedIdentityHeaders(t *testing.T, families string) {
-	behindEach(t, func(s *site) { s.families = families }, func(t *testing.T, _ proxy, s *site) {
+	behindEach(t, func(s *site) { s.families = families }, func(t *testing.T, p proxy, s *site) {
 		person, service := inHeader(s.team.SignUser(siteAUD, "ada@example.com")), inHeader(s.team.SignService(siteAUD, "ci-bot"))
 		for _, name := range []string{
 			"Cf-Access-Authenticated-User-Email",
@@ -80,7 +80,11 @@ func testForgedIdentityHeaders(t *testing.T, families string) {
 				name[:last] + "_" + name[last+1:],
 				name + " ",
 				name + "\t",
+				strings.ReplaceAll(name, "-", "."), // PHP reads it as _
 			} {
+				if strings.HasPrefix(p.name, "envoy") && strings.Contains(spelling, ".") {
+					continue // docs/gate.md says so
+				}
 				t.Run(fmt.Sprintf("%q", spelling), func(t *testing.T) {
 					forged := spelling + ": forged@example.com"
 					for what, r := range map[string]request{
@@ -229,7 +233,7 @@ func TestOnlyTheTokenIsRemovedFromCookiesBehindEachProxy(t *testing.T) {
 
 func TestWebSocketsPassBehindEachProxy(t *testing.T) {
 	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
-	behindEach(t, asItIs, func(t *testing.T, _ proxy, s *site) {
+	behindEach(t, asItIs, func(t *testing.T, p proxy, s *site) {
 		connection, reader := s.open(t, request{target: "/live", header: append(upgrade, inHeader(s.team.SignUser(siteAUD, "ada@example.com")))})
 		defer connection.Close()
 		response, err := http.ReadResponse(reader, nil)
@@ -244,6 +248,15 @@ func TestWebSocketsPassBehindEachProxy(t *testing.T) {
 		}
 		if line, err := reader.ReadString('\n'); line != "hello\n" || err != nil {
 			t.Errorf("the application sent %q: %v", line, err)
+		}
+
+		// After an upgrade to h2c, other requests would follow without a check.
+		for _, protocol := range []string{"h2c", "h2c, websocket", "TLS/1.0"} {
+			header := []string{"Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQAAP__", "Upgrade: " + protocol}
+			got := s.send(t, request{target: "/public/x", header: header}).app.Header
+			if !strings.HasPrefix(p.name, "traefik") && (got["Upgrade"] != nil || got["Http2-Settings"] != nil) {
+				t.Errorf("the application is asked to upgrade to %q", got["Upgrade"])
+			}
 		}
 
 		refused, reader := s.open(t, request{target: "/live", header: upgrade})
