@@ -18,9 +18,9 @@ func newDevCommand() *cobra.Command {
 		Long: `dev is a reverse proxy on localhost that does what Cloudflare's edge does. It asks for
 a login, and sends the application a signed token in the header and the cookie.
 
-Signals, except on Windows: SIGHUP rotates the signing keys, and the second one ends
-older sessions. SIGUSR1 ends all sessions. SIGUSR2 makes the certs endpoint fail, or
-work again.`,
+Signals, except on Windows: SIGUSR1 rotates the signing keys, and the second one ends
+older sessions. SIGUSR2 makes the certs endpoint fail, or work again. SIGQUIT (Ctrl-\)
+ends all sessions.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			server, err := dev.New(options)

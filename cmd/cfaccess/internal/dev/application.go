@@ -26,7 +26,10 @@ const (
 	secretHeader = "Cf-Access-Client-Secret"
 )
 
-var tokenCookie = regexp.MustCompile(`((?:^|;) *` + core.TokenCookie + ` *=)[^;]*`)
+var (
+	tokenCookie = regexp.MustCompile(`((?:^|;) *` + core.TokenCookie + ` *=)[^;]*`)
+	ownCookies  = regexp.MustCompile(`(^|;) *` + core.TokenCookie + `_[^;]*`)
+)
 
 // An application is what the edge does for one application.
 type application struct {
@@ -159,14 +162,21 @@ func edit(r *httputil.ProxyRequest) {
 	maps.DeleteFunc(r.Out.Header, isForged)
 	r.Out.Trailer = nil // some servers read trailers as headers
 	claims, ok := core.FromContext(r.In.Context())
+	cookies := r.Out.Header["Cookie"]
+	r.Out.Header.Del("Cookie")
+	for _, line := range cookies {
+		if line = strings.TrimLeft(ownCookies.ReplaceAllString(line, ""), "; "); ok {
+			line = tokenCookie.ReplaceAllString(line, "${1}"+claims.Token()) // it may be another application's
+		}
+		if line != "" {
+			r.Out.Header.Add("Cookie", line)
+		}
+	}
 	if !ok {
 		return
 	}
 	r.Out.Header.Set(core.TokenHeader, claims.Token())
 	if claims.Email != "" {
 		r.Out.Header.Set(core.EmailHeader, claims.Email)
-	}
-	for i, line := range r.Out.Header["Cookie"] { // the cookie may be another application's
-		r.Out.Header["Cookie"][i] = tokenCookie.ReplaceAllString(line, "${1}"+claims.Token())
 	}
 }

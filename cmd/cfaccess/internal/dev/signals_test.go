@@ -17,8 +17,8 @@ func TestSignals(t *testing.T) {
 		signal os.Signal
 		done   func() bool
 	}{
-		"SIGHUP":  {rotateSignal, func() bool { return r.server.state.team.KeyID() != kid }},
-		"SIGUSR1": {endSignal, func() bool { response, _ := r.get("/"); return response.StatusCode == http.StatusFound }},
+		"SIGUSR1": {rotateSignal, func() bool { return r.server.state.team.KeyID() != kid }},
+		"SIGQUIT": {endSignal, func() bool { response, _ := r.get("/"); return response.StatusCode == http.StatusFound }},
 		"SIGUSR2": {certsSignal, func() bool { response, _ := r.get("/cdn-cgi/access/certs"); return response.StatusCode == 503 }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -44,6 +44,9 @@ func openState(o Options, people []person, issuer string) (*state, error) {
 	if err == nil {
 		err = json.Unmarshal(content, s)
 	}
+	if err == nil && (s.Sessions == nil || s.Identities == nil) {
+		err = errors.New("sessions are null")
+	}
 	if err == nil {
 		s.team, err = accesstest.NewLocalTeam(issuer, []byte(s.Keys))
 	}

@@ -60,6 +60,13 @@ func (g *Gate) use(ctx context.Context, next *Config) (err error) {
 	if len(old.Applications) > 0 && old.isProxy() != next.isProxy() {
 		return errors.New("forward authentication can't become a proxy, nor a proxy forward authentication, without a restart")
 	}
+	stop := func(these, except map[string]*verifier) {
+		for key, v := range these {
+			if except[key] == nil {
+				v.stop()
+			}
+		}
+	}
 	next.verifiers = map[string]*verifier{}
 	for i := range next.Applications {
 		a := &next.Applications[i]
@@ -67,17 +74,14 @@ func (g *Gate) use(ctx context.Context, next *Config) (err error) {
 		key := fmt.Sprintf("%q", append([]string{next.Team, next.Endpoint}, audiences...))
 		if a.verifier = cmp.Or(next.verifiers[key], old.verifiers[key]); a.verifier == nil {
 			if a.verifier, err = g.newVerifier(ctx, core.Config{Team: next.Team, Endpoint: next.Endpoint, Audiences: audiences}); err != nil {
+				stop(next.verifiers, old.verifiers)
 				return err
 			}
 		}
 		next.verifiers[key] = a.verifier
 	}
 	g.config.Store(next)
-	for key, v := range old.verifiers {
-		if next.verifiers[key] == nil {
-			v.stop()
-		}
-	}
+	stop(old.verifiers, next.verifiers)
 	return nil
 }
 

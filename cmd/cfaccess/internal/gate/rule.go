@@ -27,12 +27,14 @@ type Rule struct {
 	policy core.Policy
 }
 
-// matches compares a decoded path. A rule that demands something matches it in
-// every case, since many servers take /Admin for /admin. A public one doesn't.
+// matches compares a decoded path. A rule that demands something matches what many
+// servers take for the same: /Admin or /admin/ for /admin, and the method post for
+// POST. A public one doesn't.
 func (r *Rule) matches(method, path string) bool {
 	want := r.path
 	if !r.Public {
-		path, want = strings.ToLower(path), strings.ToLower(want)
+		method, path = strings.ToUpper(method), strings.ToLower(strings.TrimSuffix(path, "/"))
+		want = strings.ToLower(strings.TrimSuffix(want, "/"))
 	}
 	if rest, isBelow := strings.CutPrefix(path, strings.TrimSuffix(want, "/")); path != want &&
 		(r.Prefix == "" || !isBelow || rest != "" && rest[0] != '/') {

@@ -134,6 +134,8 @@ func readOriginal(h http.Header, prefix string) original {
 // answer tells a proxy the decision, and who the caller is.
 func (g *Gate) answer(w http.ResponseWriter, r *http.Request, o original, s statuses) {
 	if d, ok := g.admit(w, r, o, s); ok {
+		// Families that aren't chosen are empty: Caddy copies a placeholder if a header is missing.
+		setIdentity(r.Context(), w.Header(), []string{"cf-access", "x-auth-request", "remote"}, nil)
 		setIdentity(r.Context(), w.Header(), d.config.IdentityHeaders, d.claims)
 		w.Header()["Cache-Control"] = []string{"no-store"}
 	}
