@@ -207,6 +207,9 @@ applications:
 		if want := "CF_Authorization=" + got.Header.Get(core.TokenHeader); !strings.Contains(cookies, want) {
 			t.Errorf("application %d: the cookie isn't the header's token", i)
 		}
+		if strings.Contains(cookies, core.TokenCookie+"_") {
+			t.Errorf("application %d: the tokens of others arrive: %s", i, cookies)
+		}
 		if !strings.Contains(cookies, `odd="a b"; theme=dark`) {
 			t.Errorf("application %d: other cookies changed: %s", i, cookies)
 		}

@@ -75,7 +75,7 @@ func TestStateFileOfTheUser(t *testing.T) {
 
 func TestBadStateFiles(t *testing.T) {
 	for name, content := range map[string]string{
-		"empty": "", "no JSON": "{", "another type": "[]", "keys that are none": `{"Keys": "x"}`,
+		"empty": "", "no JSON": "{", "another type": "[]", "null": `{"Sessions": null, "Identities": null}`, "keys that are none": `{"Keys": "x"}`,
 		"half of a key": `{"Keys": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
