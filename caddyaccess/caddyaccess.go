@@ -43,10 +43,10 @@ type Handler struct {
 	Optional      bool     `json:"optional,omitempty"`      // a request without a token passes as anonymous
 	Skip          []string `json:"skip,omitempty"`          // exact paths that pass unchecked, escapes included
 
-	key           string   // of the verifier in the pool; "" is none
-	verifier      *core.Verifier
-	rule          core.Rule
-	skips         func(path string) bool
+	key      string // of the verifier in the pool; "" is none
+	verifier *core.Verifier
+	rule     core.Rule
+	skips    func(path string) bool
 }
 
 // CaddyModule implements [caddy.Module].
