@@ -85,7 +85,7 @@ func TestVerify(t *testing.T) {
 		"neither given":          {good, nil, 2, []string{"– iss", "– aud", "Result: unknown: give --team"}},
 		"neither given, expired": {user(claim("exp", ago(time.Hour))), nil, 1, []string{"✗ exp", "Result: bad"}},
 		"names no team":          {team.Sign(map[string]any{"type": "meta", "exp": ago(-time.Minute)}), nil, 1, []string{"? kid", "the token names no team", "✗ type"}},
-		"names a team elsewhere": {user(claim("iss", "https://evil.example")), nil, 2, []string{"? signature", "the token names no team"}},
+		"names a team elsewhere": {user(claim("iss", "https://evil.example")), nil, 2, []string{"? signature  the token names no team as its issuer; give --team\n", "Result: unknown: the token names no team"}},
 		"control characters":     {user(claim("name", "\x1b[31m\u0085\u202e")), both, 0, []string{"\ufffd[31m\ufffd\ufffd"}},
 		"custom claims":          {user(claim("custom", map[string]any{"groups": []string{"a"}, "id": uint64(1) << 63})), both, 0, []string{`{"groups":["a"],"id":9223372036854775808}`}},
 		"a bad AUD tag":          {good, []string{"--team", acme, "--aud", "'x'"}, 2, []string{"has quotes in it"}},

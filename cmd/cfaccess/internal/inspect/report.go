@@ -48,6 +48,9 @@ type Check struct {
 	Error  string `json:"error,omitempty"`
 }
 
+// errNoTeam is why no keys are asked for.
+var errNoTeam = errors.New("the token names no team as its issuer; give --team")
+
 // Inspect checks a token by core's rules. Without a team, the keys are those of
 // the token's own issuer, and without audiences the token's own is only shown:
 // the result is then never Good. Keys are fetched from team domains and from
@@ -64,9 +67,7 @@ func Inspect(ctx context.Context, token, team string, audiences []string) (*Repo
 	var certs atomic.Pointer[[]byte]
 	v, err := newVerifier(team, audiences, record(&certs))
 	if err != nil && !hasTeam {
-		v, err = newVerifier("acme", audiences, roundTrip(func(*http.Request) (*http.Response, error) {
-			return nil, errors.New("the token names no team as its issuer; give --team")
-		}))
+		v, err = newVerifier("no-team", audiences, roundTrip(func(*http.Request) (*http.Response, error) { return nil, errNoTeam }))
 	}
 	if err != nil {
 		return nil, err
@@ -81,6 +82,9 @@ func Inspect(ctx context.Context, token, team string, audiences []string) (*Repo
 			c.Result, c.Want = NotJudged, "not judged"
 		case errors.Is(check.Err, core.ErrKeysUnavailable):
 			c.Result, c.Error = Unknown, check.Err.Error()
+			if errors.Is(check.Err, errNoTeam) {
+				c.Error = errNoTeam.Error()
+			}
 		case check.Err != nil:
 			c.Result, c.Error = Bad, check.Err.Error()
 			r.addHint(c)
