@@ -84,7 +84,9 @@ func (s *site) open(t *testing.T, r request) (net.Conn, *bufio.Reader) {
 func behindEach(t *testing.T, prepare func(*site), test func(t *testing.T, p proxy, s *site)) {
 	for _, p := range proxies {
 		t.Run(p.name, func(t *testing.T) {
-			p.needs(t)
+			if p.program != "" {
+				program(t, p.program)
+			}
 			test(t, p, newSite(t, p, prepare))
 		})
 	}

@@ -44,17 +44,6 @@ var proxies = []proxy{
 	}},
 }
 
-// needs skips a test of a proxy that isn't installed.
-func (p proxy) needs(t *testing.T) {
-	t.Helper()
-	if p.program == "" {
-		return
-	}
-	if _, err := exec.LookPath(p.program); err != nil {
-		t.Skipf("%s is not installed: the recipe in docs/gate is not tested", p.program)
-	}
-}
-
 func startHandler(t *testing.T, handler http.Handler) string {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -64,7 +53,7 @@ func startHandler(t *testing.T, handler http.Handler) string {
 
 func startNginx(t *testing.T, app *application, gate string) string {
 	t.Helper()
-	addr, directory := freeAddr(t), t.TempDir()
+	addr, directory := freeAddress(t), t.TempDir()
 	config := `
 		daemon off; master_process off; pid nginx.pid; error_log stderr;
 		events {}
@@ -80,7 +69,7 @@ func startNginx(t *testing.T, app *application, gate string) string {
 
 func startCaddy(t *testing.T, app *application, gate string) string {
 	t.Helper()
-	addr, directory := freeAddr(t), t.TempDir()
+	addr, directory := freeAddress(t), t.TempDir()
 	_, port, _ := strings.Cut(addr, ":")
 	config := "{\n\tadmin off\n}\n\n" +
 		recipe(t, "Caddyfile", ":8080", ":"+port, "127.0.0.1:9300", gate, "127.0.0.1:3000", app.Listener.Addr().String())

@@ -74,7 +74,7 @@ func startGate(t *testing.T, s *site, more string) (addr string, stop func()) {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	addr = freeAddr(t)
+	addr = freeAddress(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	status := 0
@@ -92,17 +92,6 @@ func startGate(t *testing.T, s *site, more string) (addr string, stop func()) {
 	t.Cleanup(stop)
 	await(t, addr, ended)
 	return addr, stop
-}
-
-// freeAddr returns a loopback address that nothing listens on.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // await waits until a server accepts connections, and fails if it ends first.
