@@ -19,8 +19,7 @@ func newDevCommand() *cobra.Command {
 a login, and sends the application a signed token in the header and the cookie.
 
 Signals, except on Windows: SIGUSR1 rotates the signing keys, and the second one ends
-older sessions. SIGUSR2 makes the certs endpoint fail, or work again. SIGQUIT (Ctrl-\)
-ends all sessions.`,
+older sessions. SIGUSR2 makes the certs endpoint fail, or work again.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			server, err := dev.New(options)
@@ -34,11 +33,11 @@ ends all sessions.`,
 	flags := command.Flags()
 	flags.StringVar(&options.Upstream, "upstream", "", "URL of the application, such as http://127.0.0.1:3000")
 	flags.StringVar(&options.Addr, "addr", "127.0.0.1:8000", "address to listen on")
-	flags.StringVar(&options.Audience, "aud", "", "AUD tag of the application (default a fixed one)")
-	flags.StringVar(&options.Config, "config", "", "YAML file with people, services and applications")
+	flags.StringVar(&options.Config, "config", "", "YAML file with people, services and applications, whose defaults are the flags")
 	flags.DurationVar(&options.Session, "session", 24*time.Hour, "how long a session lasts")
+	flags.BoolVar(&options.EndSessions, "end-sessions", false, "make new keys, which ends the sessions of earlier runs")
 	flags.IntVar(&options.FailCerts, "fail-certs", 0, "status with which the certs endpoint fails")
-	flags.StringVar(&options.State, "state", "", "file of keys and sessions (default in the user's configuration folder)")
+	flags.StringVar(&options.State, "state", "", "file of signing keys (default in the user's configuration folder)")
 	flags.BoolVar(&options.Insecure, "i-know-this-is-not-secure", false, "allow other addresses than loopback: anyone there can log in as anyone")
 	return command
 }

@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/mail"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,10 +24,10 @@ import (
 // config is the configuration file. Only the upstream of an application, the email
 // of a person, and both fields of a service are required.
 type config struct {
-	People         []person  // buttons on the login page
-	Services       []service // service tokens, good for every application
-	Applications   []site    // default: one, of the flags
-	AllowPreflight bool      `yaml:"allow_preflight"` // pass preflights without a token; default: 403
+	People         []person      // buttons on the login page
+	Services       []service     // service tokens, good for every application
+	Applications   []application // default: one, of the flags
+	AllowPreflight bool          `yaml:"allow_preflight"` // pass preflights without a token; default: 403
 }
 
 type person struct {
@@ -38,26 +39,26 @@ type person struct {
 
 type service struct{ ID, Secret string } // the headers CF-Access-Client-Id and -Secret
 
-type site struct {
+// An application is what the edge does for one application.
+type application struct {
 	Name     string        // default: app
-	Upstream string        // such as http://127.0.0.1:3000
+	Upstream string        // default: --upstream
 	Addr     string        // default: --addr
 	Host     string        // tells applications of the same addr apart, such as shop.localhost
 	Audience string        // AUD tag; default: derived from the name
 	Session  time.Duration // default: --session
 	Bypass   []string      // these paths and all below them need no login
+
+	server *Server
+	proxy  http.Handler // to Upstream
 }
 
-var (
-	audienceForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	countryForm  = regexp.MustCompile(`^[A-Z][A-Z0-9]$`) // Access has T1 for Tor
-	yamlLine     = regexp.MustCompile(`(?m)^(yaml: unmarshal errors:\n)?(yaml:)? *(line (\d+): )?`)
-)
+var audienceForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // load reads the configuration file, if there is one, and fills in the flags.
 // Errors about the file name it and the line.
 func load(o Options) (c config, err error) {
-	var lines map[string][]yaml.Node
+	var entries map[string][]yaml.Node
 	if o.Config != "" {
 		content, err := os.ReadFile(o.Config)
 		if err != nil {
@@ -66,74 +67,66 @@ func load(o Options) (c config, err error) {
 		decoder := yaml.NewDecoder(bytes.NewReader(content))
 		decoder.KnownFields(true)
 		if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) { // EOF: an empty file
-			return c, errors.New(yamlLine.ReplaceAllString(err.Error(), o.Config+":$4: "))
+			return c, fmt.Errorf("%s: %w", o.Config, err)
 		}
-		_ = yaml.Unmarshal(content, &lines) // fails for allow_preflight, which is no list
+		_ = yaml.Unmarshal(content, &entries) // fails for allow_preflight, which is no list
 	}
-	if len(c.Applications) > 0 && o.Upstream+o.Audience != "" {
-		return c, errors.New("--config has applications: --upstream and --aud can't be given too")
-	} else if len(c.Applications) == 0 {
-		c.Applications = []site{{Upstream: o.Upstream, Audience: o.Audience}}
+	if len(c.Applications) == 0 {
+		c.Applications = make([]application, 1)
 	}
 	for i := range c.Applications {
 		a := &c.Applications[i]
-		a.Name, a.Addr, a.Session = cmp.Or(a.Name, "app"), cmp.Or(a.Addr, o.Addr), cmp.Or(a.Session, o.Session)
+		a.Name, a.Upstream, a.Addr = cmp.Or(a.Name, "app"), cmp.Or(a.Upstream, o.Upstream), cmp.Or(a.Addr, o.Addr)
 		sum := sha256.Sum256([]byte("cfaccess dev: " + a.Name))
-		a.Audience = cmp.Or(a.Audience, hex.EncodeToString(sum[:]))
+		a.Audience, a.Session = cmp.Or(a.Audience, fmt.Sprintf("%x", sum)), cmp.Or(a.Session, o.Session)
 	}
-	return c, c.check(o, lines)
+	return c, c.check(o, entries)
 }
 
 // check returns an error for the first value that can't be right, with the line of
-// the entry that it is in.
-func (c *config) check(o Options, lines map[string][]yaml.Node) (err error) {
-	list, i, seen := "", 0, map[string]bool{}
-	want := func(ok bool, field, otherwise string) {
+// the entry that it is in. It also makes the proxies.
+func (c *config) check(o Options, entries map[string][]yaml.Node) (err error) {
+	list, i := "", 0
+	want := func(ok bool, otherwise string) {
 		switch {
 		case ok || err != nil:
-		case i < len(lines[list]):
-			err = fmt.Errorf("%s:%d: %s %s", o.Config, lines[list][i].Line, field, otherwise)
+		case i < len(entries[list]):
+			err = fmt.Errorf("%s: line %d: %s", o.Config, entries[list][i].Line, otherwise)
 		default:
-			err = fmt.Errorf("%s %s", field, otherwise)
+			err = errors.New(otherwise)
 		}
 	}
-	unique := func(field, value string) {
-		key := list + " " + field + " " + value
-		want(!seen[key], field, "is the same as an earlier entry's")
-		seen[key] = true
-	}
-	want(o.FailCerts == 0 || o.FailCerts >= 400 && o.FailCerts <= 599, "--fail-certs", "is not a status from 400 to 599")
+	want(o.FailCerts == 0 || o.FailCerts >= 400 && o.FailCerts <= 599, "--fail-certs is not a status from 400 to 599")
 	list = "people"
 	for i = range c.People {
 		p := c.People[i]
 		custom, customErr := json.Marshal(p.Custom)
 		_, groupsErr := json.Marshal(p.Groups)
 		address, mailErr := mail.ParseAddress(p.Email)
-		want(mailErr == nil && address.Address == p.Email, "email", "is not an address such as ada@example.com")
-		want(p.Country == "" || countryForm.MatchString(p.Country), "country", "is not two letters such as GB")
-		want(groupsErr == nil && customErr == nil, "custom", "or groups has no JSON form")
-		want(len(custom) <= 2000, "custom", "has more than 2000 bytes as JSON, and browsers drop large cookies")
-		unique("email", strings.ToLower(p.Email))
+		want(mailErr == nil && address.Address == p.Email, "email is not an address such as ada@example.com")
+		want(p.Country == "" || len(p.Country) == 2 && p.Country == strings.ToUpper(p.Country), "country is not two letters such as GB")
+		want(customErr == nil && groupsErr == nil && len(custom) <= 2000,
+			"custom or groups has no JSON form, or custom has more than 2000 bytes, and browsers drop large cookies")
 	}
 	list = "services"
 	for i = range c.Services {
-		want(c.Services[i].ID != "" && c.Services[i].Secret != "", "id", "or secret is missing")
-		unique("id", c.Services[i].ID)
+		want(c.Services[i].ID != "" && c.Services[i].Secret != "", "id or secret is missing")
 	}
 	list = "applications"
 	for i = range c.Applications {
-		a := c.Applications[i]
-		want(a.Upstream != "", "upstream", "is missing: give --upstream, or applications in --config")
-		want(audienceForm.MatchString(a.Audience), "audience", "is not an AUD tag: 64 lower-case hex digits")
-		want(o.Insecure || server.IsLoopback(a.Addr), "addr", "is not on loopback, and others could log in as anyone; --i-know-this-is-not-secure allows it")
-		want(a.Host == strings.ToLower(a.Host) && !strings.ContainsAny(a.Host, ":/ "), "host", "is not a lower-case name such as shop.localhost, without a port")
-		want(a.Session >= time.Second, "session", "is less than a second")
+		a := &c.Applications[i]
+		proxy, upstreamErr := server.Upstream(a.Upstream, o.Logger, edit)
+		a.proxy = proxy
+		want(upstreamErr == nil, fmt.Sprint(upstreamErr))
+		want(audienceForm.MatchString(a.Audience), "audience is not an AUD tag: 64 lower-case hex digits")
+		want(o.Insecure || server.IsLoopback(a.Addr), "addr is not on loopback: only --i-know-this-is-not-secure allows it")
+		want(a.Host == strings.ToLower(a.Host) && !strings.ContainsAny(a.Host, ":/ "), "host is not a lower-case name without a port")
+		want(a.Session >= time.Second, "session is less than a second")
 		for _, path := range a.Bypass {
-			want(strings.HasPrefix(path, "/") && !strings.ContainsAny(path, "*?#"), "bypass", "has "+path+", which is not a path such as /healthz, without wildcards")
+			want(strings.HasPrefix(path, "/") && !strings.ContainsAny(path, "*?#"), "bypass has "+path+": want a path without wildcards")
 		}
-		unique("name", a.Name)
-		unique("audience", a.Audience)
-		unique("host", a.Addr+" "+a.Host)
+		isSame := func(b application) bool { return b.Audience == a.Audience || b.Addr == a.Addr && b.Host == a.Host }
+		want(!slices.ContainsFunc(c.Applications[:i], isSame), "an earlier application has the same name, audience, or addr and host")
 	}
 	return err
 }

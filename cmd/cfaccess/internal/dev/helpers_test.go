@@ -36,6 +36,7 @@ type rig struct {
 type seen struct {
 	Host, URI string
 	Header    http.Header
+	Trailer   http.Header
 }
 
 type safeBuffer struct {
@@ -53,7 +54,8 @@ func (b *safeBuffer) Write(p []byte) (int, error) {
 func start(t *testing.T, o Options, configuration string) *rig {
 	t.Helper()
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(w).Encode(seen{r.Host, r.RequestURI, r.Header})
+		_, _ = io.Copy(io.Discard, r.Body)
+		_ = json.NewEncoder(w).Encode(seen{r.Host, r.RequestURI, r.Header, r.Trailer})
 	}))
 	t.Cleanup(upstream.Close)
 	folder := t.TempDir()
@@ -117,7 +119,10 @@ func (r *rig) send(request *http.Request) (*http.Response, string) {
 }
 
 // app returns the URL of an application, by its position.
-func (r *rig) app(i int) string { return r.server.apps[i].url }
+func (r *rig) app(i int) string {
+	a := r.server.Applications[i]
+	return r.server.url(a.Addr, a.Host)
+}
 
 // get asks the first application for a path.
 func (r *rig) get(path string, headers ...string) (*http.Response, string) {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"html/template"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,6 +25,7 @@ var pageTemplate = template.Must(template.New("page").Parse(pageSource))
 // page is what the template shows.
 type page struct {
 	*application
+	People    []person
 	Nonce     string
 	SignedOut bool
 	Error     error
@@ -34,20 +34,21 @@ type page struct {
 
 // serveAccess answers below /cdn-cgi/access/. Nothing there is proxied.
 func (a *application) serveAccess(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
 	switch endpoint := strings.TrimPrefix(r.URL.Path, accessPath); {
+	case endpoint == "/certs" && a.server.failing.Load():
+		w.WriteHeader(cmp.Or(a.server.FailCerts, http.StatusServiceUnavailable))
 	case endpoint == "/certs":
-		a.state.team.ServeHTTP(w, r)
+		a.server.team.ServeHTTP(w, r)
 	case endpoint == "/get-identity": // of any application's session: core asks at the issuer
-		w.Header().Set("Cache-Control", "no-store")
-		tokens, r := a.tokens(r), r.Clone(r.Context())
-		if r.Header.Del("Cookie"); len(tokens) > 0 {
-			r.AddCookie(&http.Cookie{Name: core.TokenCookie, Value: tokens[0]})
+		claims, r := a.session(r, true), r.Clone(r.Context())
+		if r.Header.Del("Cookie"); claims != nil {
+			r.AddCookie(&http.Cookie{Name: core.TokenCookie, Value: claims.Token()})
 		}
-		a.state.team.ServeHTTP(w, r)
+		a.server.team.ServeHTTP(w, r)
 	case endpoint == "/logout":
-		if claims := a.session(r); claims != nil {
-			a.state.change(func() { delete(a.state.Sessions, hashOf(claims.Token())) })
-			a.state.logger.Info("logout", slog.String("application", a.Name), slog.String("email", claims.Email))
+		if claims := a.session(r, false); claims != nil {
+			a.server.ended.Store(claims.Token(), true)
 		}
 		a.setCookies(w, "", -1)
 		a.show(w, http.StatusOK, page{SignedOut: true})
@@ -61,7 +62,6 @@ func (a *application) serveAccess(w http.ResponseWriter, r *http.Request) {
 // serveLogin shows the login page and takes its form. The application is the one
 // that the request has reached, whatever the rest of the path says.
 func (a *application) serveLogin(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	crossOrigin, formErr := http.NewCrossOriginProtection().Check(r), r.ParseForm()
 	target := cmp.Or(r.Form.Get("redirect_url"), "/")
 	switch {
@@ -91,19 +91,12 @@ func (a *application) login(w http.ResponseWriter, form url.Values, target strin
 		a.show(w, http.StatusBadRequest, page{Error: err, Form: form})
 		return
 	}
-	end := time.Now().Add(session)
-	options := []accesstest.Option{accesstest.WithExpiry(end), accesstest.WithClaim("country", cmp.Or(who.Country, "US"))}
+	options := []accesstest.Option{accesstest.WithExpiry(time.Now().Add(session)), accesstest.WithClaim("country", who.Country)}
 	if who.Custom != nil {
 		options = append(options, accesstest.WithClaim("custom", who.Custom))
 	}
-	token := a.state.team.SignUser(a.Audience, who.Email, options...)
-	a.state.team.SetIdentity(who.Email, who.identity())
-	a.state.change(func() {
-		a.state.Sessions[hashOf(token)], a.state.Identities[who.Email] = end.Unix(), who.identity()
-	})
-	a.state.logger.Info("login", slog.String("application", a.Name), slog.String("email", who.Email))
-	a.setCookies(w, token, int(session.Seconds()))
-	w.Header().Set("Cache-Control", "no-store")
+	a.server.team.SetIdentity(who.Email, who.identity())
+	a.setCookies(w, a.server.team.SignUser(a.Audience, who.Email, options...), int(session.Seconds()))
 	w.Header().Set("Location", target) // http.Redirect would change some paths
 	w.WriteHeader(http.StatusSeeOther)
 }
@@ -112,11 +105,11 @@ func (a *application) login(w http.ResponseWriter, form url.Values, target strin
 // file. Fields that are empty are as configured.
 func (a *application) read(form url.Values) (who person, session time.Duration, err error) {
 	text := func(name string) string { return strings.TrimSpace(form.Get(name)) }
-	who, session = person{Email: text("email")}, a.Session
-	if i := slices.IndexFunc(a.People, func(p person) bool { return strings.EqualFold(p.Email, who.Email) }); i >= 0 {
-		who = a.People[i]
+	who.Email = text("email")
+	if i := slices.IndexFunc(a.server.People, func(p person) bool { return strings.EqualFold(p.Email, who.Email) }); i >= 0 {
+		who = a.server.People[i]
 	}
-	who.Country = cmp.Or(strings.ToUpper(text("country")), who.Country)
+	who.Country = cmp.Or(strings.ToUpper(text("country")), who.Country, "US")
 	if groups := text("groups"); groups != "" {
 		who.Groups = nil
 		for group := range strings.SplitSeq(groups, ",") {
@@ -124,15 +117,14 @@ func (a *application) read(form url.Values) (who person, session time.Duration, 
 		}
 	}
 	if custom := text("custom"); custom != "" {
-		who.Custom = nil
+		who.Custom = nil // not merged
 		if json.Unmarshal([]byte(custom), &who.Custom) != nil || who.Custom == nil {
 			return who, 0, errors.New(`custom claims are not a JSON object such as {"department": "research"}`)
 		}
 	}
-	if length := text("session"); length != "" {
-		if session, err = time.ParseDuration(length); err != nil || session < time.Second {
-			return who, 0, errors.New("session is not a duration such as 8h or 90s")
-		}
+	session, err = time.ParseDuration(cmp.Or(text("session"), a.Session.String()))
+	if err != nil || session < time.Second {
+		return who, 0, errors.New("session is not a duration such as 8h or 90s")
 	}
 	return who, session, (&config{People: []person{who}}).check(Options{}, nil)
 }
@@ -151,10 +143,7 @@ func (a *application) setCookies(w http.ResponseWriter, token string, maxAge int
 
 // show writes the page, which can't be framed, run scripts or load anything.
 func (a *application) show(w http.ResponseWriter, status int, p page) {
-	p.application, p.Nonce = a, rand.Text()
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Frame-Options", "DENY")
+	p.application, p.People, p.Nonce = a, a.server.People, rand.Text()
 	// There is no form-action: it would also refuse the application's own redirects.
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+p.Nonce+"'; base-uri 'none'; frame-ancestors 'none'")
 	w.WriteHeader(status)

@@ -32,7 +32,7 @@ func TestLoginPage(t *testing.T) {
 			if !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(body, "<script") {
 				t.Errorf("the policy is %s", policy)
 			}
-			for field, want := range map[string]string{"Cache-Control": "no-store", "X-Frame-Options": "DENY", "Content-Type": "text/html; charset=utf-8"} {
+			for field, want := range map[string]string{"Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8"} {
 				if got := response.Header.Get(field); got != want {
 					t.Errorf("%s is %q, want %q", field, got, want)
 				}

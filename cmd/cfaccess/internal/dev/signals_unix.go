@@ -4,4 +4,4 @@ package dev
 
 import "syscall"
 
-const rotateSignal, endSignal, certsSignal = syscall.SIGUSR1, syscall.SIGQUIT, syscall.SIGUSR2
+const rotateSignal, certsSignal = syscall.SIGUSR1, syscall.SIGUSR2
