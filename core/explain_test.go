@@ -111,7 +111,7 @@ func TestExplainShowsBothSides(t *testing.T) {
 	})
 }
 
-// Nobody knows whether a token is good while no keys are known.
+// Without keys, a token is neither good nor bad.
 func TestExplainWithoutKeys(t *testing.T) {
 	bubble(t, "", func(t *testing.T, r *rig) {
 		r.endpoint.fail(500)

@@ -633,7 +633,7 @@ func TestKeysOfAnotherIssuer(t *testing.T) {
 		r.want(t, foreign, ErrUnknownKey, time.Second)
 		r.wantFetches(t, 1, 1)
 	})
-	t.Run("its payload is scanned once, whoever reads the error", func(t *testing.T) {
+	t.Run("its payload is scanned once, however often the error is read", func(t *testing.T) {
 		err := &unknownKeyError{keyID: "k", issuer: testIssuer, payload: &unverified{json: []byte(`{"iss":"` + other + `"}`)}}
 		var readers sync.WaitGroup
 		for range 2 {

@@ -45,7 +45,7 @@ func TestApplicationsAcceptWhatDevSends(t *testing.T) {
 				t.Errorf("with a service token: %d %s, want 200 hello ci.access", status, body)
 			}
 
-			// Whoever finds the application's own address has no dev in between.
+			// A client that finds the address of the application has no dev in between.
 			other := accesstest.NewTeam("other")
 			defer other.Close()
 			direct := map[string]struct {
