@@ -198,7 +198,8 @@ func (m *mistakes) addYAML(message string) {
 func (m *mistakes) addEmpty(node *yaml.Node) {
 	for i, child := range node.Content {
 		isKey := node.Kind == yaml.MappingNode && i%2 == 0
-		if !isKey && child.Kind != yaml.AliasNode && len(child.Content) == 0 && strings.TrimSpace(child.Value) == "" {
+		if !isKey && child.Kind != yaml.AliasNode && len(child.Content) == 0 &&
+			(child.ShortTag() == "!!null" || strings.TrimSpace(child.Value) == "") {
 			m.add(child.Line, "a value is empty")
 		}
 		m.addEmpty(child)

@@ -66,6 +66,8 @@ func TestMistakes(t *testing.T) {
 		"a method in lower case":     {line(9, "        methods: [GET,\n          post]"), `gate.yaml:10: "post" is not a method`},
 		"no methods":                 {line(9, "        methods: []"), "gate.yaml:9: a value is empty"},
 		"null methods":               {line(9, "        methods:"), "gate.yaml:9: a value is empty"},
+		"methods that are null":      {line(9, "        methods: null"), "gate.yaml:9: a value is empty"},
+		"methods that are ~":         {line(9, "        methods: ~"), "gate.yaml:9: a value is empty"},
 		"an empty entry":             {line(10, "        emails: ['']"), "gate.yaml:10: a value is empty"},
 		"no rules":                   {strings.Split(good, "    rules:")[0] + "    rules: []\n", "gate.yaml:5: a value is empty"},
 		"public and a policy":        {line(7, "        public: true\n        groups: [x]"), "gate.yaml:6: a rule needs either public: true"},
