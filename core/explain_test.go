@@ -61,7 +61,7 @@ func TestExplainTriesEveryCheck(t *testing.T) {
 		"no kid":            {func() string { return signUser(withoutHeader("kid")) }, "form alg signature claims iss aud type exp nbf iat", "form signature"},
 		"crit":              {func() string { return signUser(withHeader("crit", []string{"exp"})) }, all, "form signature"},
 		"a line break":      {func() string { return signUser() + "\n" }, all, "form signature"},
-		"truncated":         {func() string { return signUser()[:700] }, "form", "form"},
+		"without signature": {func() string { token := signUser(); return token[:strings.LastIndexByte(token, '.')] }, "form", "form"},
 		"claims not JSON":   {func() string { return encodeSegment([]byte(`{"alg":"RS256","kid":"k"}`)) + ".e30x.AAAA" }, "form", "form"},
 		"a claim of the wrong type": {
 			func() string { return signUser(withClaim("exp", "soon")) }, "form alg kid signature claims", "claims",
