@@ -1,22 +1,19 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cfaccess/cfaccess/cmd/cfaccess/internal/gate"
+	"github.com/cfaccess/cfaccess/core"
 )
 
 func newGateCommand() *cobra.Command {
 	var options gate.Options
-	single, config := gate.Application{Hosts: []string{"*"}}, gate.Config{}
-	var file, format string
+	var team, upstream, file, format string
+	var audiences []string
 	command := &cobra.Command{
 		Use:   "gate",
 		Short: "Check Access in front of any application: for nginx, Traefik, Caddy and Envoy, or as a proxy",
@@ -36,19 +33,18 @@ cfaccess gate check gate.yaml`,
 				return fmt.Errorf("--log-format %q: want text or json", format)
 			}
 			options.Logger = slog.New(handlers[format])
+			options.MetricsAsked = command.Flags().Changed("metrics-addr")
 			options.Load = func() (*gate.Config, error) { return gate.Load(file, options.Logger) }
 			if file == "" {
+				if team == "" && audiences == nil {
+					environment, err := core.ConfigFromEnv()
+					if err != nil {
+						return err
+					}
+					team, audiences = environment.Team, environment.Audiences
+				}
 				options.Load = func() (*gate.Config, error) {
-					config := config // each one's own
-					config.Applications = []gate.Application{single}
-					return &config, config.Check(options.Logger)
-				}
-				config.Team = cmp.Or(config.Team, os.Getenv("TEAM_DOMAIN"))
-				if single.Audiences == nil {
-					single.Audiences = strings.FieldsFunc(os.Getenv("POLICY_AUD"), func(r rune) bool { return r == ',' || r == ' ' })
-				}
-				if config.Team == "" || len(single.Audiences) == 0 {
-					return errors.New("want --team and --aud, or TEAM_DOMAIN and POLICY_AUD, or --config")
+					return gate.Single(team, upstream, audiences, options.Logger)
 				}
 			}
 			return gate.Run(command.Context(), options)
@@ -56,23 +52,26 @@ cfaccess gate check gate.yaml`,
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.Addr, "addr", "127.0.0.1:9300", "address to listen on, or unix:PATH")
-	flags.StringVar(&options.MetricsAddr, "metrics-addr", "127.0.0.1:9301", "address of /healthz, /readyz and /metrics next to a proxy")
-	flags.StringVar(&config.Team, "team", "", "team name or domain (default $TEAM_DOMAIN)")
-	flags.StringSliceVar(&single.Audiences, "aud", nil, "AUD tag; may be given several times (default $POLICY_AUD)")
-	flags.StringVar(&single.Upstream, "upstream", "", "URL of the application, for a proxy")
-	flags.StringVar(&config.Endpoint, "endpoint", "", "where Access's endpoints are, instead of the team domain")
+	flags.StringVar(&options.MetricsAddr, "metrics-addr", "127.0.0.1:9301", "address of /healthz, /readyz and /metrics; unused by default without --upstream")
+	flags.StringVar(&team, "team", "", "team name or domain (default $TEAM_DOMAIN)")
+	flags.StringSliceVar(&audiences, "aud", nil, "AUD tag; may be given several times (default $POLICY_AUD)")
+	flags.StringVar(&upstream, "upstream", "", "URL of the application, for a proxy")
 	flags.StringVar(&file, "config", "", "YAML file with several applications and rules")
 	flags.StringVar(&format, "log-format", "text", "text or json")
-	_ = flags.MarkHidden("endpoint") // it exists
-	for _, name := range []string{"team", "aud", "upstream", "endpoint"} {
-		command.MarkFlagsMutuallyExclusive("config", name)
-	}
+	command.MarkFlagsRequiredTogether("team", "aud")
+	command.MarkFlagsMutuallyExclusive("config", "team")
+	command.MarkFlagsMutuallyExclusive("config", "upstream")
 	command.AddCommand(&cobra.Command{
 		Use:   "check FILE",
 		Short: "Print every mistake in a configuration file, with its line",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, arguments []string) error {
-			if _, err := gate.Load(arguments[0], slog.New(slog.DiscardHandler)); err != nil {
+			logger := slog.New(slog.NewTextHandler(command.ErrOrStderr(), nil))
+			config, err := gate.Load(arguments[0], logger)
+			if err == nil {
+				_, err = gate.New(config, logger) // warns of odd settings
+			}
+			if err != nil {
 				command.PrintErrln(err)
 				return exitError(2)
 			}

@@ -37,12 +37,13 @@ type Application struct {
 	Upstream  string   // URL, for a proxy
 	Rules     []Rule   // the first that matches decides; without one, every verified caller passes
 
+	config   *Config
 	verifier *verifier
 	proxy    http.Handler // to Upstream
 }
 
 // Load reads a configuration file. Its error has a line with the file's name and
-// the line's number for every mistake.
+// the line's number for every mistake. Those in YAML hide the others.
 func Load(path string, logger *slog.Logger) (*Config, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -51,120 +52,142 @@ func Load(path string, logger *slog.Logger) (*Config, error) {
 	return parse(path, content, logger)
 }
 
+// yamlMessage matches what package yaml says, and leaves out Go's types.
+var yamlMessage = regexp.MustCompile(`(?s)^(?:yaml: )?(?:line (\d+): )?(.*?)(?: (?:in type|into) \S+)?$`)
+
 func parse(path string, content []byte, logger *slog.Logger) (*Config, error) {
 	c, m := new(Config), &mistakes{file: path}
-	if err := yaml.Unmarshal(content, &m.root); err != nil {
-		m.addYAML(err.Error())
-		return nil, errors.Join(m.found...)
-	}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	decoder.KnownFields(true)
-	if err, ok := errors.AsType[*yaml.TypeError](decoder.Decode(c)); ok { // any other, Unmarshal had too
-		for _, message := range err.Errors {
-			m.addYAML(message)
+	if err := decoder.Decode(c); err != nil && err != io.EOF {
+		messages := []string{err.Error()}
+		if several, ok := errors.AsType[*yaml.TypeError](err); ok {
+			messages = several.Errors
 		}
-	}
-	if decoder.Decode(new(any)) != io.EOF {
+		for _, message := range messages {
+			match := yamlMessage.FindStringSubmatch(message)
+			line, _ := strconv.Atoi(match[1])
+			m.add(line, "%s", match[2])
+		}
+	} else if decoder.Decode(new(any)) != io.EOF {
 		m.add(1, "there is more than one document in the file")
 	}
-	m.addEmpty(&m.root)
-	return c, c.check(m, logger)
+	var root yaml.Node
+	var at position
+	_ = yaml.Unmarshal(content, &root) // as Decode has
+	if m.addEmpty(&root); len(m.found) == 0 {
+		_ = root.Decode(&at)
+		c.check(m, at, logger)
+	}
+	return c, errors.Join(m.found...)
 }
 
-// Check reports the mistakes in a configuration that isn't from a file, and
-// prepares it for [New].
-func (c *Config) Check(logger *slog.Logger) error { return c.check(&mistakes{}, logger) }
-
-// check adds what is wrong in c, and resolves what requests need.
-func (c *Config) check(m *mistakes, logger *slog.Logger) error {
-	for i, family := range c.IdentityHeaders {
-		if _, email, _ := names(family); email == "" {
-			m.add(m.line("identity_headers", i), "%q is not one of cf-access, x-auth-request and remote", family)
-		}
-	}
-	if len(c.IdentityHeaders) == 0 {
-		c.IdentityHeaders = []string{"cf-access"}
-	}
-	const someTag = "0000000000000000000000000000000000000000000000000000000000000000"
-	m.addCore(m.line("team"), core.Config{Team: c.Team, Audiences: []string{someTag}})
-	m.addCore(m.line("endpoint"), core.Config{Team: "acme", Audiences: []string{someTag}, Endpoint: c.Endpoint})
-	if len(c.Applications) == 0 {
-		m.add(m.line("applications"), "applications are missing")
-	}
-	c.hosts = map[string]*Application{}
-	for i := range c.Applications {
-		a, line := &c.Applications[i], func(path ...any) int { return m.line(append([]any{"applications", i}, path...)...) }
-		if len(a.Hosts) == 0 || len(a.Audiences) == 0 {
-			m.add(line(), "an application needs hosts and audiences")
-		}
-		for j, host := range a.Hosts {
-			name := strings.ToLower(host)
-			switch {
-			case c.hosts[name] != nil:
-				m.add(line("hosts", j), "the host %q comes twice", host)
-			case name == "*" && (len(c.Applications) > 1 || len(a.Hosts) > 1):
-				m.add(line("hosts", j), `the host "*" has to be the only one`)
-			case name != "*" && !hostForm.MatchString(name):
-				m.add(line("hosts", j), `%q is neither a host name without a port nor "*"`, host)
-			}
-			c.hosts[name] = a
-		}
-		for j, tag := range a.Audiences {
-			m.addCore(line("audiences", j), core.Config{Team: "acme", Audiences: []string{tag}})
-		}
-		if (a.Upstream == "") != (c.Applications[0].Upstream == "") {
-			m.add(line("upstream"), "either all applications have an upstream, or none")
-		}
-		if a.Upstream != "" {
-			var err error
-			if a.proxy, err = server.Upstream(a.Upstream, logger, forward); err != nil {
-				m.add(line("upstream"), "%v", err)
-			}
-		}
-		for j := range a.Rules {
-			a.Rules[j].check(m, a.Rules[:j], func(path ...any) int { return line(append([]any{"rules", j}, path...)...) })
-		}
-	}
-	return errors.Join(m.found...)
+// Single returns the configuration of one application, at every host.
+func Single(team, upstream string, audiences []string, logger *slog.Logger) (*Config, error) {
+	application := Application{Hosts: []string{"*"}, Audiences: audiences, Upstream: upstream}
+	c, m := &Config{Team: team, Applications: []Application{application}}, new(mistakes)
+	c.check(m, position{Applications: make([]position, 1)}, logger)
+	return c, errors.Join(m.found...)
 }
 
 var (
 	hostForm   = regexp.MustCompile(`^[a-z0-9_]([a-z0-9._-]*[a-z0-9])?$`)
 	methodForm = regexp.MustCompile(`^[A-Z]+(-[A-Z]+)*$`)
-	yamlLine   = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
-	yamlGoType = regexp.MustCompile(` (in type|into) .*`)
 )
 
-func (r *Rule) check(m *mistakes, before []Rule, line func(path ...any) int) {
-	if (r.Path == "") == (r.Prefix == "") {
-		m.add(line(), "a rule needs either path or prefix")
-		return
+// check adds what is wrong in c, and resolves what requests need.
+func (c *Config) check(m *mistakes, at position, logger *slog.Logger) {
+	for _, family := range c.IdentityHeaders {
+		if !slices.Contains(families(), family) {
+			m.add(at.Others["identity_headers"].line, "%q is not one of %s", family, strings.Join(families(), ", "))
+		}
 	}
-	key, isNormal := "path", false
-	if r.Prefix != "" {
-		key = "prefix"
+	if len(c.IdentityHeaders) == 0 {
+		c.IdentityHeaders = []string{"cf-access"}
 	}
-	if r.path, isNormal = normalPath(r.Path + r.Prefix); !isNormal || strings.Contains(r.Path+r.Prefix, "?") {
-		m.add(line(key), `%q is not a path in normal form: want "/", then segments, without "//", "..", ";", "\", "?" and needless escapes`, r.Path+r.Prefix)
-		return
+	someTag := []string{strings.Repeat("0", 64)}
+	m.addCore(at.Others["team"].line, core.Config{Team: c.Team, Audiences: someTag})
+	m.addCore(at.Others["endpoint"].line, core.Config{Team: "acme", Audiences: someTag, Endpoint: c.Endpoint})
+	if len(c.Applications) == 0 {
+		m.add(at.line, "applications are missing")
 	}
-	for i, method := range r.Methods {
+	c.hosts = map[string]*Application{}
+	for i := range c.Applications {
+		c.Applications[i].check(c, m, at.Applications[i], logger)
+	}
+}
+
+func (a *Application) check(c *Config, m *mistakes, at position, logger *slog.Logger) {
+	a.config = c
+	if len(a.Hosts) == 0 || len(a.Audiences) == 0 {
+		m.add(at.line, "an application needs hosts and audiences")
+	}
+	for _, host := range a.Hosts {
+		name, line := strings.ToLower(host), at.Others["hosts"].line
+		switch {
+		case c.hosts[name] != nil:
+			m.add(line, "the host %q comes twice", host)
+		case name == "*" && (len(c.Applications) > 1 || len(a.Hosts) > 1):
+			m.add(line, `the host "*" has to be the only one`)
+		case name != "*" && !hostForm.MatchString(name):
+			m.add(line, `%q is neither a host name without a port nor "*"`, host)
+		}
+		c.hosts[name] = a
+	}
+	if len(a.Audiences) > 0 {
+		m.addCore(at.Others["audiences"].line, core.Config{Team: "acme", Audiences: a.Audiences})
+	}
+	if (a.Upstream != "") != c.isProxy() {
+		m.add(at.line, "either all applications have an upstream, or none")
+	}
+	if a.Upstream != "" {
+		var err error
+		if a.proxy, err = server.Upstream(a.Upstream, logger, c.forward); err != nil {
+			m.add(at.Others["upstream"].line, "%v", err)
+		}
+	}
+	for i := range a.Rules {
+		a.Rules[i].check(m, at.Rules[i].line)
+	}
+}
+
+func (c *Config) isProxy() bool { return c.Applications[0].Upstream != "" }
+
+func (r *Rule) check(m *mistakes, line int) {
+	pattern, isNormal := r.Path+r.Prefix, false
+	if r.path, isNormal = normalPath(pattern); (r.Path == "") == (r.Prefix == "") {
+		m.add(line, "a rule needs either path or prefix")
+	} else if !isNormal || strings.Contains(pattern, "?") {
+		m.add(line, `%q is not a path in normal form: want "/", then segments, without "//", "..", ";", "\", "?" and needless escapes`, pattern)
+	}
+	for _, method := range r.Methods {
 		if !methodForm.MatchString(method) {
-			m.add(line("methods", i), "%q is not a method; methods are in upper case", method)
+			m.add(line, "%q is not a method; methods are in upper case", method)
 		}
 	}
 	if r.policy = r.newPolicy(); r.Public == (r.policy != nil) {
-		m.add(line(), "a rule needs either public: true, or some of emails, domains, groups, services and countries")
+		m.add(line, "a rule needs either public: true, or some of emails, domains, groups, services and countries")
 	}
-	if i := slices.IndexFunc(before, func(earlier Rule) bool { return earlier.path != "" && earlier.covers(r) }); i >= 0 {
-		m.add(line(), "this rule never matches, since rule %d of the application covers it", i+1)
-	}
+}
+
+// A position is the line of an entry of a file, and of what is in it.
+type position struct {
+	line                int
+	Applications, Rules []position
+	Others              map[string]position `yaml:",inline"`
+}
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (p *position) UnmarshalYAML(node *yaml.Node) error {
+	type fields position          // without this method
+	_ = node.Decode((*fields)(p)) // nothing is in what isn't a mapping
+	p.line = node.Line
+	return nil
 }
 
 // mistakes are those of a file, or of a configuration without one.
 type mistakes struct {
 	file  string // "": none
-	root  yaml.Node
 	found []error
 }
 
@@ -178,53 +201,18 @@ func (m *mistakes) add(line int, format string, args ...any) {
 
 // addCore adds what core finds wrong in a part of its configuration.
 func (m *mistakes) addCore(line int, config core.Config) {
-	config.Logger = slog.New(slog.DiscardHandler)
+	config.Logger = slog.New(slog.DiscardHandler) // New warns too
 	if _, err := core.New(config); err != nil {
 		m.add(line, "%s", strings.TrimPrefix(err.Error(), "cfaccess: "))
 	}
 }
 
-// addYAML adds a message of package yaml, without names of Go's types.
-func (m *mistakes) addYAML(message string) {
-	line := 1
-	if match := yamlLine.FindStringSubmatch(message); match != nil {
-		line, _ = strconv.Atoi(match[1]) // digits
-		message = message[len(match[0]):]
-	}
-	m.add(line, "%s", yamlGoType.ReplaceAllString(message, ""))
-}
-
 // addEmpty adds what is left empty: methods would mean all methods, for example.
 func (m *mistakes) addEmpty(node *yaml.Node) {
-	for i, child := range node.Content {
-		isKey := node.Kind == yaml.MappingNode && i%2 == 0
-		if !isKey && child.Kind != yaml.AliasNode && len(child.Content) == 0 &&
-			(child.ShortTag() == "!!null" || strings.TrimSpace(child.Value) == "") {
+	for _, child := range node.Content {
+		if len(child.Content) == 0 && (child.ShortTag() == "!!null" || strings.TrimSpace(child.Value) == "") {
 			m.add(child.Line, "a value is empty")
 		}
 		m.addEmpty(child)
 	}
-}
-
-// line returns the line of the value at a path of keys and indexes, or of the
-// innermost one that is there.
-func (m *mistakes) line(path ...any) int {
-	node := &m.root
-	if node.Kind == yaml.DocumentNode {
-		node = node.Content[0]
-	}
-	for _, step := range path {
-		at, isIndex := step.(int)
-		if node.Kind == yaml.AliasNode {
-			node = node.Alias
-		}
-		if !isIndex {
-			at = 1 + slices.IndexFunc(node.Content, func(key *yaml.Node) bool { return key.Value == step })
-		}
-		if at >= len(node.Content) || !isIndex && at == 0 {
-			break
-		}
-		node = node.Content[at]
-	}
-	return node.Line
 }

@@ -3,7 +3,7 @@ package gate
 import (
 	"context"
 	"net/http"
-	"slices"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -11,23 +11,12 @@ import (
 	"github.com/cfaccess/cfaccess/core"
 )
 
-// names returns the header fields of a family, "" for one that it doesn't have.
-func names(family string) (user, email, groups string) {
-	switch family {
-	case "cf-access":
-		return "", core.EmailHeader, ""
-	case "x-auth-request":
-		return "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups"
-	case "remote":
-		return "Remote-User", "Remote-Email", "Remote-Groups"
-	}
-	return "", "", ""
-}
+func families() []string { return []string{"cf-access", "x-auth-request", "remote"} }
 
-// setIdentity sets all header fields of the families in h. What isn't known is
-// empty, and so replaces what a client has sent. A nil c is not known at all.
-func setIdentity(ctx context.Context, h http.Header, families []string, c *core.Claims) {
-	var user, email, groups string
+// setIdentity sets all header fields of the chosen families in h. What isn't known
+// is empty, and so replaces what a client has sent. A nil c is not known at all.
+func setIdentity(ctx context.Context, h http.Header, chosen []string, c *core.Claims) {
+	var user, email string
 	if c != nil {
 		if user, email = c.Email, c.Email; c.IsService() {
 			user = c.CommonName
@@ -37,18 +26,16 @@ func setIdentity(ctx context.Context, h http.Header, families []string, c *core.
 		if strings.ContainsFunc(value, unicode.IsControl) {
 			value = "" // as a header field it would be another value
 		}
-		if name != "" {
-			h[name] = []string{value}
-		}
+		h.Set(name, value)
 	}
-	for _, family := range families {
-		userName, emailName, groupsName := names(family)
-		if c != nil && groupsName != "" && groups == "" {
-			groups = groupNames(ctx, c)
+	for _, family := range chosen {
+		if family == "cf-access" {
+			set(core.EmailHeader, email)
+			continue
 		}
-		set(userName, user)
-		set(emailName, email)
-		set(groupsName, groups)
+		set(family+"-user", user)
+		set(family+"-email", email)
+		set(family+"-groups", groupNames(ctx, c))
 	}
 }
 
@@ -56,6 +43,9 @@ func setIdentity(ctx context.Context, h http.Header, families []string, c *core.
 // if Access can't be asked. It leaves out the names that a reader of the header
 // would take for another one, or for several.
 func groupNames(ctx context.Context, c *core.Claims) string {
+	if c == nil {
+		return ""
+	}
 	identity, err := c.Identity(ctx)
 	if err != nil {
 		return ""
@@ -70,6 +60,8 @@ func groupNames(ctx context.Context, c *core.Claims) string {
 	return strings.Join(all, ",")
 }
 
+var tokenCookie = regexp.MustCompile(`(^|;)[ \t]*` + core.TokenCookie + `[ \t]*=[^;]*`)
+
 // removeIdentity removes what a client says about its identity: the fields of all
 // families, in every spelling that some server reads as the same name (see
 // server.FoldName), and the token unless keepToken is set.
@@ -81,17 +73,13 @@ func removeIdentity(h http.Header, keepToken bool) {
 			delete(h, name)
 		}
 	}
-	cookies := h["Cookie"]
-	if keepToken || cookies == nil {
+	if keepToken {
 		return
 	}
+	cookies := h["Cookie"]
 	delete(h, "Cookie")
 	for _, line := range cookies {
-		kept := slices.DeleteFunc(strings.Split(line, ";"), func(pair string) bool { // byte for byte
-			name, _, _ := strings.Cut(pair, "=")
-			return strings.Trim(name, " \t") == core.TokenCookie
-		})
-		if line = strings.TrimLeft(strings.Join(kept, ";"), " \t"); line != "" {
+		if line = strings.TrimLeft(tokenCookie.ReplaceAllString(line, ""), "; \t"); line != "" {
 			h["Cookie"] = append(h["Cookie"], line)
 		}
 	}

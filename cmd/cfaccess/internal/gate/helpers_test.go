@@ -67,11 +67,10 @@ func newGate(t testing.TB, content string) (*Gate, *logBuffer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := New(t.Context(), config, logger)
+	g, err := New(config, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(g.Close)
 	return g, buffer
 }
 

@@ -43,16 +43,6 @@ func (r *Rule) matches(method, path string) bool {
 	return len(r.Methods) == 0 || slices.Contains(r.Methods, method) || method == "HEAD" && slices.Contains(r.Methods, "GET")
 }
 
-// covers reports whether r matches whatever other matches.
-func (r *Rule) covers(other *Rule) bool {
-	methods := other.Methods
-	if len(methods) == 0 {
-		methods = []string{"any"} // which no list has
-	}
-	isWider := r.Prefix != "" || other.Prefix == ""
-	return isWider && !slices.ContainsFunc(methods, func(method string) bool { return !r.matches(method, other.path) })
-}
-
 // newPolicy returns nil if the rule has no lists. Groups come last: they may need a
 // request to Access.
 func (r *Rule) newPolicy() core.Policy {
@@ -90,9 +80,6 @@ func normalPath(target string) (string, bool) {
 	if !strings.HasPrefix(raw, "/") || strings.Contains(raw, "//") || strings.ContainsFunc(raw, isBad) ||
 		path.Clean(raw) != cmp.Or(strings.TrimSuffix(raw, "/"), "/") {
 		return "", false
-	}
-	if !strings.Contains(raw, "%") {
-		return raw, true
 	}
 	decoded, err := url.PathUnescape(raw)
 	if err != nil || badEscape.MatchString(raw) || !utf8.ValidString(decoded) {

@@ -138,7 +138,7 @@ func TestMetricsForgetAVerifierThatIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.use(t.Context(), next); err != nil {
+	if err := g.use(next); err != nil {
 		t.Fatal(err)
 	}
 	metrics := get(g.Operations(), "/metrics").Body.String()
@@ -167,6 +167,17 @@ func TestProxyHasItsOperationsElsewhere(t *testing.T) {
 		t.Errorf("a page on the address of metrics: status %d", got)
 	}
 	start(t, content, Options{Addr: "127.0.0.1:0"}).addresses(t, 1)
+}
+
+func TestForwardAuthenticationHasMetricsElsewhereIfAsked(t *testing.T) {
+	content := configuration(newTeam(t), "")
+	addresses := start(t, content, Options{Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", MetricsAsked: true}).addresses(t, 2)
+	for _, address := range addresses {
+		if got := status(t, http.DefaultClient, address, "/metrics", "", ""); got != 200 {
+			t.Errorf("status %d", got)
+		}
+	}
+	start(t, content, Options{Addr: "127.0.0.1:0", MetricsAddr: "not used"}).addresses(t, 1)
 }
 
 func TestUnixSocket(t *testing.T) {

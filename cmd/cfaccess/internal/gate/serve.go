@@ -17,14 +17,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/cfaccess/cfaccess/cmd/cfaccess/internal/server"
+	"github.com/cfaccess/cfaccess/core"
 )
 
 // Options say how the gate runs.
 type Options struct {
-	Addr        string // TCP address, or unix:PATH
-	MetricsAddr string // for Operations next to a proxy; empty: none
-	Load        func() (*Config, error)
-	Logger      *slog.Logger
+	Addr         string // TCP address, or unix:PATH
+	MetricsAddr  string // for Operations; empty: none
+	MetricsAsked bool   // MetricsAddr serves forward authentication too
+	Load         func() (*Config, error)
+	Logger       *slog.Logger
 }
 
 // Run serves until ctx ends: a proxy if the applications have upstreams, otherwise
@@ -33,17 +35,17 @@ func Run(ctx context.Context, o Options) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	config, err := o.Load()
 	if err != nil {
 		return err
 	}
-	g, err := New(ctx, config, o.Logger)
+	g, err := New(config, o.Logger)
 	if err != nil {
 		return err
 	}
-	defer g.Close()
+	_ = g.fetchKeys(ctx) // otherwise /readyz and the first request do
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var serving sync.WaitGroup
 	serve := func(address string, handler http.Handler) {
 		listener, err := server.Listen(address)
@@ -57,9 +59,11 @@ func Run(ctx context.Context, o Options) error {
 		}
 		serving.Go(func() { cancel(server.Serve(ctx, listener, handler, o.Logger)) }) // the other ends too
 	}
-	if !config.isProxy() {
-		serve(o.Addr, g.Authorize())
-	} else if serve(o.Addr, g.Proxy()); o.MetricsAddr != "" {
+	handler := g.Authorize()
+	if config.isProxy() {
+		handler = g.Proxy()
+	}
+	if serve(o.Addr, handler); o.MetricsAddr != "" && (config.isProxy() || o.MetricsAsked) {
 		serve(o.MetricsAddr, g.Operations())
 	}
 	for {
@@ -72,28 +76,27 @@ func Run(ctx context.Context, o Options) error {
 			return nil
 		case <-hangup:
 			if config, err = o.Load(); err == nil {
-				err = g.use(ctx, config)
+				err = g.use(config)
 			}
 			if err != nil {
 				o.Logger.Error("the old configuration stays in use", slog.Any("error", err))
-			} else {
-				o.Logger.Info("reloaded the configuration")
+				continue
 			}
+			o.Logger.Info("reloaded the configuration")
+			_ = g.fetchKeys(ctx)
 		}
 	}
 }
 
 // Operations serves /healthz, /readyz and /metrics. The gate is ready when every
-// application has had keys.
+// application has had keys. Asking fetches those that are missing.
 func (g *Gate) Operations() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		for _, v := range g.config.Load().verifiers {
-			if !hasKeys(v.Verifier) {
-				http.Error(w, "the signing keys are not known yet", http.StatusServiceUnavailable)
-				return
-			}
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if g.fetchKeys(r.Context()) != nil {
+			http.Error(w, "the signing keys are not known yet", http.StatusServiceUnavailable)
+			return
 		}
 		fmt.Fprintln(w, "ok")
 	})
@@ -109,34 +112,33 @@ func (g *Gate) Authorize() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch target, isEnvoy := strings.CutPrefix(r.RequestURI, "/auth/envoy"); {
 		case isEnvoy && strings.HasPrefix(target, "/"):
-			g.answer(w, r, original{r.Method, r.Host, target}, statuses{0, 403, 400})
+			g.answer(w, r, original{r.Method, r.Host, target, 400, 403})
 		case r.URL.Path == "/auth/nginx":
-			g.answer(w, r, readOriginal(r.Header, "X-Original-"), statuses{500, 403, 403})
+			g.answer(w, r, readOriginal(r.Header, "X-Original-", 403))
 		case r.URL.Path == "/auth/traefik", r.URL.Path == "/auth/caddy":
-			g.answer(w, r, readOriginal(r.Header, "X-Forwarded-"), statuses{400, 403, 400})
+			g.answer(w, r, readOriginal(r.Header, "X-Forwarded-", 400))
 		default:
 			operations.ServeHTTP(w, r)
 		}
 	})
 }
 
-// readOriginal leaves empty what doesn't come exactly once.
-func readOriginal(h http.Header, prefix string) original {
-	once := func(name string) string {
-		if values := h[prefix+name]; len(values) == 1 {
-			return values[0]
-		}
-		return ""
+// readOriginal leaves the target empty unless all three fields come exactly once.
+func readOriginal(h http.Header, prefix string, badStatus int) original {
+	o := original{badStatus: badStatus, hostStatus: 403}
+	methods, hosts, targets := h[prefix+"Method"], h[prefix+"Host"], h[prefix+"Uri"]
+	if len(methods) == 1 && len(hosts) == 1 && len(targets) == 1 && methods[0] != "" && hosts[0] != "" {
+		o.method, o.host, o.target = methods[0], hosts[0], targets[0]
 	}
-	return original{once("Method"), once("Host"), once("Uri")}
+	return o
 }
 
 // answer tells a proxy the decision, and who the caller is.
-func (g *Gate) answer(w http.ResponseWriter, r *http.Request, o original, s statuses) {
-	if d, ok := g.admit(w, r, o, s); ok {
+func (g *Gate) answer(w http.ResponseWriter, r *http.Request, o original) {
+	if app, claims := g.admit(w, r, o); app != nil {
 		// Families that aren't chosen are empty: Caddy copies a placeholder if a header is missing.
-		setIdentity(r.Context(), w.Header(), []string{"cf-access", "x-auth-request", "remote"}, nil)
-		setIdentity(r.Context(), w.Header(), d.config.IdentityHeaders, d.claims)
+		setIdentity(r.Context(), w.Header(), families(), nil)
+		setIdentity(r.Context(), w.Header(), app.config.IdentityHeaders, claims)
 		w.Header()["Cache-Control"] = []string{"no-store"}
 	}
 }
@@ -144,51 +146,45 @@ func (g *Gate) answer(w http.ResponseWriter, r *http.Request, o original, s stat
 // Proxy passes requests on to the upstreams of their applications.
 func (g *Gate) Proxy() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if d, ok := g.admit(w, r, original{r.Method, r.Host, r.RequestURI}, statuses{0, http.StatusMisdirectedRequest, 400}); ok {
-			d.app.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), decisionKey{}, d)))
+		o := original{r.Method, r.Host, r.RequestURI, http.StatusBadRequest, http.StatusMisdirectedRequest}
+		if app, claims := g.admit(w, r, o); app != nil {
+			app.proxy.ServeHTTP(w, r.WithContext(core.NewContext(r.Context(), claims)))
 		}
 	})
 }
 
-// admit logs the decision, and answers if it is a refusal.
-func (g *Gate) admit(w http.ResponseWriter, r *http.Request, o original, s statuses) (decision, bool) {
-	began := time.Now()
-	d := g.decide(r.Context(), r.Header, o, s)
-	g.log(r.Context(), o, d, began)
-	if d.refusal != nil {
-		d.refusal.ServeHTTP(w, r)
-	}
-	return d, d.refusal == nil
-}
-
-// decisionKey is where Proxy stores the decision for forward.
-type decisionKey struct{}
-
-// forward edits the request to an upstream.
-func forward(r *httputil.ProxyRequest) {
-	d, _ := r.In.Context().Value(decisionKey{}).(decision)
-	removeIdentity(r.Out.Header, d.config.ForwardToken)
+// forward edits the request to an upstream. Its context has the claims of Proxy.
+func (c *Config) forward(r *httputil.ProxyRequest) {
+	removeIdentity(r.Out.Header, c.ForwardToken)
 	r.Out.Trailer = nil // some servers read trailers as headers
-	if d.claims != nil {
-		setIdentity(r.In.Context(), r.Out.Header, d.config.IdentityHeaders, d.claims)
+	if claims, ok := core.FromContext(r.In.Context()); ok {
+		setIdentity(r.In.Context(), r.Out.Header, c.IdentityHeaders, claims)
 	}
 }
 
-// log writes a line, without the token and the query, which may hold a secret.
-func (g *Gate) log(ctx context.Context, o original, d decision, began time.Time) {
-	level, outcome, status, reason, email, err := slog.LevelInfo, "public", http.StatusOK, "", "", error(nil)
-	if d.claims != nil {
-		outcome, email = "allowed", d.claims.Email+d.claims.CommonName
-	}
-	if d.refusal != nil {
-		outcome, status, reason, err = "refused", d.refusal.Status, d.refusal.Code, d.refusal.Unwrap()
-	}
-	if reason == misconfigured {
-		level = slog.LevelError
+// admit decides, and writes a line in the log, without the token and the query,
+// which may hold a secret. It answers a refusal, and returns no application then.
+func (g *Gate) admit(w http.ResponseWriter, r *http.Request, o original) (*Application, *core.Claims) {
+	began := time.Now()
+	app, claims, refusal := g.decide(r.Context(), r.Header, o)
+	level, outcome, email, reported := slog.LevelInfo, "public", "", &core.Refusal{Status: http.StatusOK}
+	switch {
+	case refusal != nil:
+		outcome, reported = "refused", refusal
+		if refusal.Code == misconfigured {
+			level = slog.LevelError
+		}
+	case claims != nil:
+		outcome, email = "allowed", claims.Email+claims.CommonName
 	}
 	path, _, _ := strings.Cut(o.target, "?")
 	shorten := func(s string) string { return s[:min(len(s), 500)] } // a client chooses it
-	g.logger.LogAttrs(ctx, level, "decision", slog.String("outcome", outcome), slog.Int("status", status), slog.String("reason", reason),
-		slog.String("host", shorten(o.host)), slog.String("method", shorten(o.method)), slog.String("path", shorten(path)),
-		slog.Duration("duration", time.Since(began)), slog.String("email", email), slog.Any("error", err))
+	g.logger.LogAttrs(r.Context(), level, "decision", slog.String("outcome", outcome), slog.Int("status", reported.Status),
+		slog.String("reason", reported.Code), slog.String("host", shorten(o.host)), slog.String("method", shorten(o.method)),
+		slog.String("path", shorten(path)), slog.Duration("duration", time.Since(began)), slog.String("email", email),
+		slog.Any("error", reported.Unwrap()))
+	if refusal != nil {
+		refusal.ServeHTTP(w, r)
+	}
+	return app, claims
 }

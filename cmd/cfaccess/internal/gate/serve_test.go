@@ -98,7 +98,7 @@ func TestOriginalRequestIsInOneHeaderEach(t *testing.T) {
 	for endpoint, row := range map[string]struct {
 		prefix string
 		want   int
-	}{"nginx": {"X-Original-", 500}, "traefik": {"X-Forwarded-", 400}, "caddy": {"X-Forwarded-", 400}} {
+	}{"nginx": {"X-Original-", 403}, "traefik": {"X-Forwarded-", 400}, "caddy": {"X-Forwarded-", 400}} {
 		for _, field := range []string{"Method", "Host", "Uri"} {
 			for what, values := range map[string][]string{"missing": nil, "empty": {""}, "twice": {"GET", "GET"}} {
 				header := withToken(team.SignUser(aud, "ada@example.com"))
@@ -263,11 +263,11 @@ func BenchmarkDecision(b *testing.B) {
 	defer team.Close()
 	content := strings.Replace(configuration(team, ""), "identity_headers: [cf-access, x-auth-request, remote]\n", "", 1)
 	g, _ := newGate(b, content)
-	header, o := withToken(team.SignUser(aud, "ada@example.com")), original{"GET", "wiki.example.com", "/page"}
+	header, o := withToken(team.SignUser(aud, "ada@example.com")), original{"GET", "wiki.example.com", "/page", 400, 403}
 	b.ReportAllocs()
 	for b.Loop() {
-		if d := g.decide(b.Context(), header, o, statuses{}); d.refusal != nil {
-			b.Fatal(d.refusal)
+		if _, _, refusal := g.decide(b.Context(), header, o); refusal != nil {
+			b.Fatal(refusal)
 		}
 	}
 }
