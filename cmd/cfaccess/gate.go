@@ -52,7 +52,7 @@ cfaccess gate check gate.yaml`,
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.Addr, "addr", "127.0.0.1:9300", "address to listen on, or unix:PATH")
-	flags.StringVar(&options.MetricsAddr, "metrics-addr", "127.0.0.1:9301", "address of /healthz, /readyz and /metrics; unused by default without --upstream")
+	flags.StringVar(&options.MetricsAddr, "metrics-addr", "127.0.0.1:9301", "address of /healthz, /readyz and /metrics of a proxy")
 	flags.StringVar(&team, "team", "", "team name or domain (default $TEAM_DOMAIN)")
 	flags.StringSliceVar(&audiences, "aud", nil, "AUD tag; may be given several times (default $POLICY_AUD)")
 	flags.StringVar(&upstream, "upstream", "", "URL of the application, for a proxy")
