@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -12,8 +11,9 @@ import (
 
 func newGateCommand() *cobra.Command {
 	var options gate.Options
-	var team, upstream, file, format string
+	var team, upstream, file string
 	var audiences []string
+	var asJSON bool
 	command := &cobra.Command{
 		Use:   "gate",
 		Short: "Check Access in front of any application: for nginx, Traefik, Caddy and Envoy, or as a proxy",
@@ -25,15 +25,10 @@ cfaccess gate --config gate.yaml
 cfaccess gate check gate.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			handlers := map[string]slog.Handler{
-				"text": slog.NewTextHandler(command.ErrOrStderr(), nil),
-				"json": slog.NewJSONHandler(command.ErrOrStderr(), nil),
+			options.Logger = slog.New(slog.NewTextHandler(command.ErrOrStderr(), nil))
+			if asJSON {
+				options.Logger = slog.New(slog.NewJSONHandler(command.ErrOrStderr(), nil))
 			}
-			if handlers[format] == nil {
-				return fmt.Errorf("--log-format %q: want text or json", format)
-			}
-			options.Logger = slog.New(handlers[format])
-			options.MetricsAsked = command.Flags().Changed("metrics-addr")
 			options.Load = func() (*gate.Config, error) { return gate.Load(file, options.Logger) }
 			if file == "" {
 				if team == "" && audiences == nil {
@@ -52,12 +47,12 @@ cfaccess gate check gate.yaml`,
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.Addr, "addr", "127.0.0.1:9300", "address to listen on, or unix:PATH")
-	flags.StringVar(&options.MetricsAddr, "metrics-addr", "127.0.0.1:9301", "address of /healthz, /readyz and /metrics of a proxy")
+	flags.StringVar(&options.MetricsAddr, "metrics-addr", "", "another address of /healthz, /readyz and /metrics; a proxy has them nowhere else")
 	flags.StringVar(&team, "team", "", "team name or domain (default $TEAM_DOMAIN)")
 	flags.StringSliceVar(&audiences, "aud", nil, "AUD tag; may be given several times (default $POLICY_AUD)")
 	flags.StringVar(&upstream, "upstream", "", "URL of the application, for a proxy")
 	flags.StringVar(&file, "config", "", "YAML file with several applications and rules")
-	flags.StringVar(&format, "log-format", "text", "text or json")
+	flags.BoolVar(&asJSON, "json", false, "write the log as JSON")
 	command.MarkFlagsRequiredTogether("team", "aud")
 	command.MarkFlagsMutuallyExclusive("config", "team")
 	command.MarkFlagsMutuallyExclusive("config", "upstream")

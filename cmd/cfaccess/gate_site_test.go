@@ -80,7 +80,7 @@ func startGate(t *testing.T, s *site, more string) (addr string, stop func()) {
 	status := 0
 	go func() {
 		defer close(ended)
-		status = run(ctx, []string{"gate", "--addr", addr, "--metrics-addr", "", "--config", file}, nil, t.Output(), t.Output())
+		status = run(ctx, []string{"gate", "--addr", addr, "--config", file}, nil, t.Output(), t.Output())
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()

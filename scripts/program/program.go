@@ -53,7 +53,7 @@ func (p *Program) Stop() {
 // Gate starts cfaccess gate with a configuration, which it writes into directory.
 func Gate(cfaccess, directory, config string) (*Program, error) {
 	return Start(cfaccess, func(addr string) []string {
-		return []string{"gate", "--addr", addr, "--metrics-addr", "", "--config", write(directory, addr+".yaml", config)}
+		return []string{"gate", "--addr", addr, "--config", write(directory, addr+".yaml", config)}
 	})
 }
 

@@ -10,7 +10,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -52,32 +51,26 @@ func Load(path string, logger *slog.Logger) (*Config, error) {
 	return parse(path, content, logger)
 }
 
-// yamlMessage matches what package yaml says, and leaves out Go's types.
-var yamlMessage = regexp.MustCompile(`(?s)^(?:yaml: )?(?:line (\d+): )?(.*?)(?: (?:in type|into) \S+)?$`)
+var (
+	hostForm   = regexp.MustCompile(`^[a-z0-9_]([a-z0-9._-]*[a-z0-9])?$`)
+	methodForm = regexp.MustCompile(`^[A-Z]+(-[A-Z]+)*$`)
+	goType     = regexp.MustCompile(` (in type|into) \S+`) // in errors of package yaml
+)
 
-func parse(path string, content []byte, logger *slog.Logger) (*Config, error) {
-	c, m := new(Config), &mistakes{file: path}
+func parse(file string, content []byte, logger *slog.Logger) (*Config, error) {
+	c, m := new(Config), &mistakes{file: file, lines: map[string]int{}}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(c); err != nil && err != io.EOF {
-		messages := []string{err.Error()}
-		if several, ok := errors.AsType[*yaml.TypeError](err); ok {
-			messages = several.Errors
-		}
-		for _, message := range messages {
-			match := yamlMessage.FindStringSubmatch(message)
-			line, _ := strconv.Atoi(match[1])
-			m.add(line, "%s", match[2])
-		}
-	} else if decoder.Decode(new(any)) != io.EOF {
-		m.add(1, "there is more than one document in the file")
+	if err := decoder.Decode(c); err != nil && err != io.EOF { // EOF: an empty file
+		return nil, fmt.Errorf("%s: %s", file, goType.ReplaceAllString(err.Error(), ""))
+	}
+	if decoder.Decode(new(any)) != io.EOF {
+		m.add("", "there is more than one document in the file")
 	}
 	var root yaml.Node
-	var at position
 	_ = yaml.Unmarshal(content, &root) // as Decode has
-	if m.addEmpty(&root); len(m.found) == 0 {
-		_ = root.Decode(&at)
-		c.check(m, at, logger)
+	if m.read("", &root); len(m.found) == 0 {
+		c.check(m, logger)
 	}
 	return c, errors.Join(m.found...)
 }
@@ -86,133 +79,133 @@ func parse(path string, content []byte, logger *slog.Logger) (*Config, error) {
 func Single(team, upstream string, audiences []string, logger *slog.Logger) (*Config, error) {
 	application := Application{Hosts: []string{"*"}, Audiences: audiences, Upstream: upstream}
 	c, m := &Config{Team: team, Applications: []Application{application}}, new(mistakes)
-	c.check(m, position{Applications: make([]position, 1)}, logger)
+	c.check(m, logger)
 	return c, errors.Join(m.found...)
 }
 
-var (
-	hostForm   = regexp.MustCompile(`^[a-z0-9_]([a-z0-9._-]*[a-z0-9])?$`)
-	methodForm = regexp.MustCompile(`^[A-Z]+(-[A-Z]+)*$`)
-)
-
 // check adds what is wrong in c, and resolves what requests need.
-func (c *Config) check(m *mistakes, at position, logger *slog.Logger) {
-	for _, family := range c.IdentityHeaders {
+func (c *Config) check(m *mistakes, logger *slog.Logger) {
+	for i, family := range c.IdentityHeaders {
 		if !slices.Contains(families(), family) {
-			m.add(at.Others["identity_headers"].line, "%q is not one of %s", family, strings.Join(families(), ", "))
+			m.add(fmt.Sprintf("identity_headers.%d", i), "%q is not one of %s", family, strings.Join(families(), ", "))
 		}
 	}
 	if len(c.IdentityHeaders) == 0 {
 		c.IdentityHeaders = []string{"cf-access"}
 	}
 	someTag := []string{strings.Repeat("0", 64)}
-	m.addCore(at.Others["team"].line, core.Config{Team: c.Team, Audiences: someTag})
-	m.addCore(at.Others["endpoint"].line, core.Config{Team: "acme", Audiences: someTag, Endpoint: c.Endpoint})
+	m.addCore("team", core.Config{Team: c.Team, Audiences: someTag})
+	m.addCore("endpoint", core.Config{Team: "acme", Audiences: someTag, Endpoint: c.Endpoint})
 	if len(c.Applications) == 0 {
-		m.add(at.line, "applications are missing")
+		m.add("applications", "applications are missing")
 	}
 	c.hosts = map[string]*Application{}
 	for i := range c.Applications {
-		c.Applications[i].check(c, m, at.Applications[i], logger)
+		c.Applications[i].check(c, m, fmt.Sprintf("applications.%d", i), logger)
 	}
 }
 
-func (a *Application) check(c *Config, m *mistakes, at position, logger *slog.Logger) {
+func (a *Application) check(c *Config, m *mistakes, at string, logger *slog.Logger) {
 	a.config = c
 	if len(a.Hosts) == 0 || len(a.Audiences) == 0 {
-		m.add(at.line, "an application needs hosts and audiences")
+		m.add(at, "an application needs hosts and audiences")
 	}
-	for _, host := range a.Hosts {
-		name, line := strings.ToLower(host), at.Others["hosts"].line
+	for i, host := range a.Hosts {
+		name, at := strings.ToLower(host), fmt.Sprintf("%s.hosts.%d", at, i)
 		switch {
 		case c.hosts[name] != nil:
-			m.add(line, "the host %q comes twice", host)
+			m.add(at, "the host %q comes twice", host)
 		case name == "*" && (len(c.Applications) > 1 || len(a.Hosts) > 1):
-			m.add(line, `the host "*" has to be the only one`)
+			m.add(at, `the host "*" has to be the only one`)
 		case name != "*" && !hostForm.MatchString(name):
-			m.add(line, `%q is neither a host name without a port nor "*"`, host)
+			m.add(at, `%q is neither a host name without a port nor "*"`, host)
 		}
 		c.hosts[name] = a
 	}
-	if len(a.Audiences) > 0 {
-		m.addCore(at.Others["audiences"].line, core.Config{Team: "acme", Audiences: a.Audiences})
+	for i, tag := range a.Audiences {
+		m.addCore(fmt.Sprintf("%s.audiences.%d", at, i), core.Config{Team: "acme", Audiences: []string{tag}})
 	}
 	if (a.Upstream != "") != c.isProxy() {
-		m.add(at.line, "either all applications have an upstream, or none")
+		m.add(at+".upstream", "either all applications have an upstream, or none")
 	}
 	if a.Upstream != "" {
 		var err error
 		if a.proxy, err = server.Upstream(a.Upstream, logger, c.forward); err != nil {
-			m.add(at.Others["upstream"].line, "%v", err)
+			m.add(at+".upstream", "%v", err)
 		}
 	}
 	for i := range a.Rules {
-		a.Rules[i].check(m, at.Rules[i].line)
+		a.Rules[i].check(m, a.Rules[:i], fmt.Sprintf("%s.rules.%d", at, i))
 	}
 }
 
 func (c *Config) isProxy() bool { return c.Applications[0].Upstream != "" }
 
-func (r *Rule) check(m *mistakes, line int) {
+func (r *Rule) check(m *mistakes, before []Rule, at string) {
 	pattern, isNormal := r.Path+r.Prefix, false
 	if r.path, isNormal = normalPath(pattern); (r.Path == "") == (r.Prefix == "") {
-		m.add(line, "a rule needs either path or prefix")
+		m.add(at, "a rule needs either path or prefix")
 	} else if !isNormal || strings.Contains(pattern, "?") {
-		m.add(line, `%q is not a path in normal form: want "/", then segments, without "//", "..", ";", "\", "?" and needless escapes`, pattern)
+		m.add(at, `%q is not a path in normal form: want "/", then segments, without "//", "..", ";", "\", "?" and needless escapes`, pattern)
 	}
-	for _, method := range r.Methods {
+	for i, method := range r.Methods {
 		if !methodForm.MatchString(method) {
-			m.add(line, "%q is not a method; methods are in upper case", method)
+			m.add(fmt.Sprintf("%s.methods.%d", at, i), "%q is not a method; methods are in upper case", method)
 		}
 	}
 	if r.policy = r.newPolicy(); r.Public == (r.policy != nil) {
-		m.add(line, "a rule needs either public: true, or some of emails, domains, groups, services and countries")
+		m.add(at, "a rule needs either public: true, or some of emails, domains, groups, services and countries")
 	}
-}
-
-// A position is the line of an entry of a file, and of what is in it.
-type position struct {
-	line                int
-	Applications, Rules []position
-	Others              map[string]position `yaml:",inline"`
-}
-
-// UnmarshalYAML implements [yaml.Unmarshaler].
-func (p *position) UnmarshalYAML(node *yaml.Node) error {
-	type fields position          // without this method
-	_ = node.Decode((*fields)(p)) // nothing is in what isn't a mapping
-	p.line = node.Line
-	return nil
+	if i := slices.IndexFunc(before, func(earlier Rule) bool { return earlier.covers(r) }); i >= 0 {
+		m.add(at, "this rule never matches, since rule %d of the application covers it", i+1)
+	}
 }
 
 // mistakes are those of a file, or of a configuration without one.
 type mistakes struct {
-	file  string // "": none
+	file  string         // "": none
+	lines map[string]int // of the values by their paths, such as "applications.0.hosts.1"
 	found []error
 }
 
-func (m *mistakes) add(line int, format string, args ...any) {
+// add adds a mistake in the value at a path, or in what is missing from one.
+func (m *mistakes) add(path, format string, args ...any) {
+	for path != "" && m.lines[path] == 0 {
+		path = path[:max(0, strings.LastIndexByte(path, '.'))]
+	}
 	text := fmt.Sprintf(format, args...)
 	if m.file != "" {
-		text = fmt.Sprintf("%s:%d: %s", m.file, max(line, 1), text)
+		text = fmt.Sprintf("%s:%d: %s", m.file, max(m.lines[path], 1), text)
 	}
 	m.found = append(m.found, errors.New(text))
 }
 
 // addCore adds what core finds wrong in a part of its configuration.
-func (m *mistakes) addCore(line int, config core.Config) {
+func (m *mistakes) addCore(path string, config core.Config) {
 	config.Logger = slog.New(slog.DiscardHandler) // New warns too
 	if _, err := core.New(config); err != nil {
-		m.add(line, "%s", strings.TrimPrefix(err.Error(), "cfaccess: "))
+		m.add(path, "%s", strings.TrimPrefix(err.Error(), "cfaccess: "))
 	}
 }
 
-// addEmpty adds what is left empty: methods would mean all methods, for example.
-func (m *mistakes) addEmpty(node *yaml.Node) {
-	for _, child := range node.Content {
-		if len(child.Content) == 0 && (child.ShortTag() == "!!null" || strings.TrimSpace(child.Value) == "") {
-			m.add(child.Line, "a value is empty")
+// read notes the line of every value below a path, and adds those that are left
+// empty: without methods a rule would be for all methods, for example.
+func (m *mistakes) read(path string, node *yaml.Node) {
+	m.lines[path] = node.Line
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	if node.Kind != yaml.DocumentNode && len(node.Content) == 0 && (node.ShortTag() == "!!null" || strings.TrimSpace(node.Value) == "") {
+		m.add(path, "a value is empty")
+	}
+	for i, child := range node.Content {
+		switch {
+		case node.Kind == yaml.DocumentNode:
+			m.read(path, child)
+		case node.Kind == yaml.SequenceNode:
+			m.read(fmt.Sprintf("%s.%d", path, i), child)
+		case i%2 == 1:
+			m.read(strings.TrimPrefix(path+"."+node.Content[i-1].Value, "."), child)
 		}
-		m.addEmpty(child)
 	}
 }

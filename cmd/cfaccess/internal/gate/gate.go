@@ -109,30 +109,26 @@ func (g *Gate) fetchKeys(ctx context.Context) error {
 	return nil
 }
 
-// original is the request that a decision is about, without a target if the proxy
-// in front doesn't say it.
-type original struct {
-	method, host, target string
-
-	badStatus, hostStatus int // of refusals before any rule, as the proxy understands them
-}
+// original is the request that a decision is about. All fields are empty if the
+// proxy in front doesn't say it.
+type original struct{ method, host, target string }
 
 const misconfigured = "proxy_misconfigured" // code of a refusal
 
 // decide finds the caller's token in h. The caller is nil if a rule is public.
 func (g *Gate) decide(ctx context.Context, h http.Header, o original) (*Application, *core.Claims, *core.Refusal) {
 	if o.target == "" {
-		return nil, nil, refusal(o.badStatus, misconfigured, "The proxy in front does not send the original method, host and URI, each in one header.")
+		return nil, nil, forbidden(misconfigured, "The proxy in front does not send the original method, host and URI, each in one header.")
 	}
 	app := g.config.Load().application(o.host)
 	if app == nil {
-		return nil, nil, refusal(o.hostStatus, "host_unknown", "No application has this host name.")
+		return nil, nil, forbidden("host_unknown", "No application has this host name.")
 	}
 	var rule Rule
 	if len(app.Rules) > 0 {
 		path, ok := normalPath(o.target)
 		if !ok {
-			return nil, nil, refusal(o.badStatus, "path_invalid", "The path is not in normal form.")
+			return nil, nil, forbidden("path_invalid", "The path is not in normal form.")
 		}
 		if i := slices.IndexFunc(app.Rules, func(r Rule) bool { return r.matches(o.method, path) }); i >= 0 {
 			rule = app.Rules[i]
@@ -148,8 +144,10 @@ func (g *Gate) decide(ctx context.Context, h http.Header, o original) (*Applicat
 	return app, claims, nil
 }
 
-func refusal(status int, code, detail string) *core.Refusal {
-	return &core.Refusal{Status: status, Title: http.StatusText(status), Code: code, Detail: detail}
+// forbidden has the only status for a refusal that every proxy understands: nginx
+// takes 400 for a failure.
+func forbidden(code, detail string) *core.Refusal {
+	return &core.Refusal{Status: http.StatusForbidden, Title: http.StatusText(http.StatusForbidden), Code: code, Detail: detail}
 }
 
 // application returns the one of a Host header, or nil.

@@ -43,6 +43,16 @@ func (r *Rule) matches(method, path string) bool {
 	return len(r.Methods) == 0 || slices.Contains(r.Methods, method) || method == "HEAD" && slices.Contains(r.Methods, "GET")
 }
 
+// covers reports whether r matches whatever other matches.
+func (r *Rule) covers(other *Rule) bool {
+	methods := other.Methods
+	if len(methods) == 0 {
+		methods = []string{"any"} // which no list has
+	}
+	isWider := r.path != "" && other.path != "" && (r.Prefix != "" || other.Prefix == "")
+	return isWider && !slices.ContainsFunc(methods, func(method string) bool { return !r.matches(method, other.path) })
+}
+
 // newPolicy returns nil if the rule has no lists. Groups come last: they may need a
 // request to Access.
 func (r *Rule) newPolicy() core.Policy {

@@ -169,15 +169,14 @@ func TestProxyHasItsOperationsElsewhere(t *testing.T) {
 	start(t, content, Options{Addr: "127.0.0.1:0"}).addresses(t, 1)
 }
 
-func TestForwardAuthenticationHasMetricsElsewhereIfAsked(t *testing.T) {
+func TestForwardAuthenticationHasMetricsElsewhereToo(t *testing.T) {
 	content := configuration(newTeam(t), "")
-	addresses := start(t, content, Options{Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", MetricsAsked: true}).addresses(t, 2)
+	addresses := start(t, content, Options{Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0"}).addresses(t, 2)
 	for _, address := range addresses {
 		if got := status(t, http.DefaultClient, address, "/metrics", "", ""); got != 200 {
 			t.Errorf("status %d", got)
 		}
 	}
-	start(t, content, Options{Addr: "127.0.0.1:0", MetricsAddr: "not used"}).addresses(t, 1)
 }
 
 func TestUnixSocket(t *testing.T) {

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,11 +9,11 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cfaccess/cfaccess/cmd/cfaccess/internal/server"
 	"github.com/cfaccess/cfaccess/core"
@@ -22,11 +21,10 @@ import (
 
 // Options say how the gate runs.
 type Options struct {
-	Addr         string // TCP address, or unix:PATH
-	MetricsAddr  string // for Operations; empty: none
-	MetricsAsked bool   // MetricsAddr serves forward authentication too
-	Load         func() (*Config, error)
-	Logger       *slog.Logger
+	Addr        string // TCP address, or unix:PATH
+	MetricsAddr string // for Operations alone; empty: none
+	Load        func() (*Config, error)
+	Logger      *slog.Logger
 }
 
 // Run serves until ctx ends: a proxy if the applications have upstreams, otherwise
@@ -43,49 +41,50 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	_ = g.fetchKeys(ctx) // otherwise /readyz and the first request do
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var serving sync.WaitGroup
+	work, ctx := errgroup.WithContext(ctx) // if one ends, all do
 	serve := func(address string, handler http.Handler) {
 		listener, err := server.Listen(address)
-		if err != nil {
-			cancel(err)
-			return
+		if err == nil {
+			o.Logger.Info("listening", slog.String("address", listener.Addr().String()))
 		}
-		o.Logger.Info("listening", slog.String("address", listener.Addr().String()))
 		if !server.IsLoopback(address) {
 			o.Logger.Warn("other machines can reach this address, and only the proxy should", slog.String("address", address))
 		}
-		serving.Go(func() { cancel(server.Serve(ctx, listener, handler, o.Logger)) }) // the other ends too
-	}
-	handler := g.Authorize()
-	if config.isProxy() {
-		handler = g.Proxy()
-	}
-	if serve(o.Addr, handler); o.MetricsAddr != "" && (config.isProxy() || o.MetricsAsked) {
-		serve(o.MetricsAddr, g.Operations())
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			serving.Wait()
-			if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		work.Go(func() error {
+			if err != nil {
 				return err
 			}
-			return nil
-		case <-hangup:
-			if config, err = o.Load(); err == nil {
+			return server.Serve(ctx, listener, handler, o.Logger)
+		})
+	}
+	if config.isProxy() {
+		serve(o.Addr, g.Proxy())
+	} else {
+		serve(o.Addr, g.Authorize())
+	}
+	if o.MetricsAddr != "" {
+		serve(o.MetricsAddr, g.Operations())
+	}
+	work.Go(func() error {
+		for {
+			_ = g.fetchKeys(ctx) // otherwise /readyz and the first request do
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-hangup:
+			}
+			config, err := o.Load()
+			if err == nil {
 				err = g.use(config)
 			}
 			if err != nil {
 				o.Logger.Error("the old configuration stays in use", slog.Any("error", err))
-				continue
+			} else {
+				o.Logger.Info("reloaded the configuration")
 			}
-			o.Logger.Info("reloaded the configuration")
-			_ = g.fetchKeys(ctx)
 		}
-	}
+	})
+	return work.Wait()
 }
 
 // Operations serves /healthz, /readyz and /metrics. The gate is ready when every
@@ -112,23 +111,22 @@ func (g *Gate) Authorize() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch target, isEnvoy := strings.CutPrefix(r.RequestURI, "/auth/envoy"); {
 		case isEnvoy && strings.HasPrefix(target, "/"):
-			g.answer(w, r, original{r.Method, r.Host, target, 400, 403})
+			g.answer(w, r, original{r.Method, r.Host, target})
 		case r.URL.Path == "/auth/nginx":
-			g.answer(w, r, readOriginal(r.Header, "X-Original-", 403))
+			g.answer(w, r, readOriginal(r.Header, "X-Original-"))
 		case r.URL.Path == "/auth/traefik", r.URL.Path == "/auth/caddy":
-			g.answer(w, r, readOriginal(r.Header, "X-Forwarded-", 400))
+			g.answer(w, r, readOriginal(r.Header, "X-Forwarded-"))
 		default:
 			operations.ServeHTTP(w, r)
 		}
 	})
 }
 
-// readOriginal leaves the target empty unless all three fields come exactly once.
-func readOriginal(h http.Header, prefix string, badStatus int) original {
-	o := original{badStatus: badStatus, hostStatus: 403}
+// readOriginal returns nothing unless all three fields come exactly once.
+func readOriginal(h http.Header, prefix string) (o original) {
 	methods, hosts, targets := h[prefix+"Method"], h[prefix+"Host"], h[prefix+"Uri"]
 	if len(methods) == 1 && len(hosts) == 1 && len(targets) == 1 && methods[0] != "" && hosts[0] != "" {
-		o.method, o.host, o.target = methods[0], hosts[0], targets[0]
+		o = original{methods[0], hosts[0], targets[0]}
 	}
 	return o
 }
@@ -146,8 +144,7 @@ func (g *Gate) answer(w http.ResponseWriter, r *http.Request, o original) {
 // Proxy passes requests on to the upstreams of their applications.
 func (g *Gate) Proxy() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		o := original{r.Method, r.Host, r.RequestURI, http.StatusBadRequest, http.StatusMisdirectedRequest}
-		if app, claims := g.admit(w, r, o); app != nil {
+		if app, claims := g.admit(w, r, original{r.Method, r.Host, r.RequestURI}); app != nil {
 			app.proxy.ServeHTTP(w, r.WithContext(core.NewContext(r.Context(), claims)))
 		}
 	})

@@ -24,7 +24,7 @@ func TestDecisions(t *testing.T) {
 	for name, row := range map[string]struct {
 		method, host, target string // "": GET, wiki.example.com, /page
 		header               http.Header
-		want, nginx          int // nginx 0: the same
+		want                 int
 	}{
 		"no token":                               {want: 401},
 		"a good header":                          {header: withToken(ada), want: 200},
@@ -57,11 +57,11 @@ func TestDecisions(t *testing.T) {
 		"a public path in another case":          {target: "/HEALTHZ", want: 401},
 		"a public prefix with a bad token":       {target: "/static/x", header: withToken(expired), want: 200},
 		"beside a public prefix":                 {target: "/staticx", want: 401},
-		"out of a public prefix":                 {target: "/static/../admin", header: withToken(ada), want: 400, nginx: 403},
-		"out of a public prefix, escaped slash":  {target: "/static/..%2fadmin", want: 400, nginx: 403},
-		"an escaped letter":                      {target: "/%61dmin", header: withToken(ada), want: 400, nginx: 403},
-		"a double slash":                         {target: "//admin", header: withToken(ada), want: 400, nginx: 403},
-		"a parameter":                            {target: "/static;/admin", want: 400, nginx: 403},
+		"out of a public prefix":                 {target: "/static/../admin", header: withToken(ada), want: 403},
+		"out of a public prefix, escaped slash":  {target: "/static/..%2fadmin", want: 403},
+		"an escaped letter":                      {target: "/%61dmin", header: withToken(ada), want: 403},
+		"a double slash":                         {target: "//admin", header: withToken(ada), want: 403},
+		"a parameter":                            {target: "/static;/admin", want: 403},
 		"path tricks where no rule is":           {host: "other.example.com", target: "//x/../y", header: withToken(foreign), want: 200},
 		"an unknown host":                        {host: "example.com", header: withToken(ada), want: 403},
 		"a host's port":                          {host: "wiki.example.com:8443", header: withToken(ada), want: 200},
@@ -70,13 +70,9 @@ func TestDecisions(t *testing.T) {
 	} {
 		for _, endpoint := range endpoints {
 			t.Run(name+"/"+endpoint, func(t *testing.T) {
-				want := row.want
-				if endpoint == "nginx" {
-					want = cmp.Or(row.nginx, want)
-				}
 				w := ask(g, endpoint, cmp.Or(row.method, "GET"), cmp.Or(row.host, "wiki.example.com"), cmp.Or(row.target, "/page"), row.header)
-				if w.Code != want {
-					t.Errorf("status %d, want %d: %s", w.Code, want, w.Body)
+				if w.Code != row.want {
+					t.Errorf("status %d, want %d: %s", w.Code, row.want, w.Body)
 				}
 				if w.Header().Get("Cache-Control") != "no-store" {
 					t.Error("a cache may keep the answer")
@@ -95,16 +91,13 @@ func TestDecisions(t *testing.T) {
 func TestOriginalRequestIsInOneHeaderEach(t *testing.T) {
 	team := newTeam(t)
 	g, log := newGate(t, configuration(team, ""))
-	for endpoint, row := range map[string]struct {
-		prefix string
-		want   int
-	}{"nginx": {"X-Original-", 403}, "traefik": {"X-Forwarded-", 400}, "caddy": {"X-Forwarded-", 400}} {
+	for endpoint, prefix := range map[string]string{"nginx": "X-Original-", "traefik": "X-Forwarded-", "caddy": "X-Forwarded-"} {
 		for _, field := range []string{"Method", "Host", "Uri"} {
 			for what, values := range map[string][]string{"missing": nil, "empty": {""}, "twice": {"GET", "GET"}} {
 				header := withToken(team.SignUser(aud, "ada@example.com"))
-				header[row.prefix+field] = values
-				if w := ask(g, endpoint, "GET", "wiki.example.com", "/", header); w.Code != row.want {
-					t.Errorf("%s, %s %s: status %d, want %d", endpoint, field, what, w.Code, row.want)
+				header[prefix+field] = values
+				if w := ask(g, endpoint, "GET", "wiki.example.com", "/", header); w.Code != 403 {
+					t.Errorf("%s, %s %s: status %d, want 403", endpoint, field, what, w.Code)
 				}
 			}
 		}
@@ -263,7 +256,7 @@ func BenchmarkDecision(b *testing.B) {
 	defer team.Close()
 	content := strings.Replace(configuration(team, ""), "identity_headers: [cf-access, x-auth-request, remote]\n", "", 1)
 	g, _ := newGate(b, content)
-	header, o := withToken(team.SignUser(aud, "ada@example.com")), original{"GET", "wiki.example.com", "/page", 400, 403}
+	header, o := withToken(team.SignUser(aud, "ada@example.com")), original{"GET", "wiki.example.com", "/page"}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, _, refusal := g.decide(b.Context(), header, o); refusal != nil {

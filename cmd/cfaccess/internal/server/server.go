@@ -30,19 +30,13 @@ func Listen(address string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen %s: another process listens there", address)
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
+		_ = os.Remove(path) // otherwise net.Listen fails
 	}
 	listener, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = os.Chmod(path, 0o660)
 	}
-	if err := os.Chmod(path, 0o660); err != nil {
-		listener.Close()
-		return nil, err
-	}
-	return listener, nil
+	return listener, err
 }
 
 // IsLoopback reports whether only this machine can reach an address of Listen.
