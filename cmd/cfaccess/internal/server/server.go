@@ -14,9 +14,6 @@ import (
 	"time"
 )
 
-// shutdownTimeout bounds the wait for requests under way at the end.
-const shutdownTimeout = 10 * time.Second
-
 // Listen listens on a TCP address, or on a Unix socket if the address begins with
 // "unix:". It removes a socket that an earlier process has left, and nobody but
 // the owner and the group can connect.
@@ -41,15 +38,9 @@ func Listen(address string) (net.Listener, error) {
 
 // IsLoopback reports whether only this machine can reach an address of Listen.
 func IsLoopback(address string) bool {
-	if strings.HasPrefix(address, "unix:") {
-		return true
-	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
+	host, _, _ := net.SplitHostPort(address)
+	ip, _ := netip.ParseAddr(host)
+	return strings.HasPrefix(address, "unix:") || strings.EqualFold(host, "localhost") || ip.Unmap().IsLoopback()
 }
 
 // Serve answers HTTP/1 and cleartext HTTP/2 with handler until ctx ends. It then
@@ -72,7 +63,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 		return err
 	case <-ctx.Done():
 	}
-	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if server.Shutdown(shutdown) != nil {
 		server.Close() // cuts streams off, which is no failure
