@@ -41,7 +41,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	work, ctx := errgroup.WithContext(ctx) // if one ends, all do
+	work, ctx := errgroup.WithContext(ctx) // if one fails, all end
 	serve := func(address string, handler http.Handler) {
 		listener, err := server.Listen(address)
 		if err == nil {
@@ -51,10 +51,10 @@ func Run(ctx context.Context, o Options) error {
 			o.Logger.Warn("other machines can reach this address, and only the proxy should", slog.String("address", address))
 		}
 		work.Go(func() error {
-			if err != nil {
-				return err
+			if err == nil {
+				err = server.Serve(ctx, listener, handler, o.Logger)
 			}
-			return server.Serve(ctx, listener, handler, o.Logger)
+			return err
 		})
 	}
 	if config.isProxy() {
