@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # Ignore the caller's settings. Without -buildvcs=false the go command asks git
 # about the tree, and git refuses one that another user owns.
-export GOFLAGS=-buildvcs=false GOWORK=
+export GOFLAGS="-buildvcs=false -trimpath" GOWORK=
 
 steps=(static alone rules rehearsal fuzz soak differential programs other_go race)
 

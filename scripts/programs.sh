@@ -10,7 +10,7 @@
 #	scripts/programs.sh -v -run Dev
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export GOFLAGS=-buildvcs=false GOWORK=
+export GOFLAGS="-buildvcs=false -trimpath" GOWORK=
 export PATH=$PATH:/usr/sbin # nginx on Debian
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/cfaccess-tests
 export NODE_PATH=$cache/node_modules

@@ -7,7 +7,7 @@
 #   ./scripts/soak.sh [-for 20s] [-seed N] [-race]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export GOFLAGS=-buildvcs=false GOWORK=
+export GOFLAGS="-buildvcs=false -trimpath" GOWORK=
 
 build=() run=()
 for argument in "$@"; do

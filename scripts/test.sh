@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # Ignore the caller's settings. Without -buildvcs=false the go command asks git
 # about the tree, and git refuses one that another user owns.
-export GOFLAGS=-buildvcs=false GOWORK=
+export GOFLAGS="-buildvcs=false -trimpath" GOWORK=
 
 echo "== gofmt"
 unformatted=$(gofmt -l .)

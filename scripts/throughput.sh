@@ -7,7 +7,7 @@
 #	scripts/throughput.sh [-for 5s] [-rounds 3]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export GOFLAGS=-buildvcs=false GOWORK=
+export GOFLAGS="-buildvcs=false -trimpath" GOWORK=
 
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
