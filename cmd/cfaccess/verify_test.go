@@ -89,7 +89,7 @@ func TestVerify(t *testing.T) {
 		"neither given, expired": {user(claim("exp", ago(time.Hour))), nil, 1, []string{"✗ exp", "Result: bad"}},
 		"names no team":          {team.Sign(map[string]any{"type": "meta", "exp": ago(-time.Minute)}), nil, 1, []string{"? kid", "the token names no team", "✗ type"}},
 		"names a team elsewhere": {user(claim("iss", "https://evil.example")), nil, 2, []string{"? signature  the token names no team as its issuer; give --team\n", "Result: unknown"}},
-		"control characters":     {user(claim("name", "\x1b[31m\u0085\u202e")), both, 0, []string{`"\u001b[31m\u0085\u202e"`}},
+		"control characters":     {user(claim("name", "\x1b[31m\u0085\u061c\u202e")), both, 0, []string{`"\u001b[31m\u0085\u061c\u202e"`}},
 		"custom claims":          {user(claim("custom", map[string]any{"groups": []string{"a"}, "id": uint64(1) << 63})), both, 0, []string{`{"groups":["a"],"id":9223372036854775808}`}},
 		"a bad AUD tag":          {good, []string{"--team", acme, "--aud", "'x'"}, 2, []string{"has quotes in it"}},
 		"a bad team":             {good, []string{"--team", "a b", "--aud", audience}, 2, []string{"is not a team"}},

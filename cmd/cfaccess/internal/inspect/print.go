@@ -76,9 +76,9 @@ func PrintKeys(ctx context.Context, w io.Writer, team string) error {
 	return err
 }
 
-// notPrintable is what a terminal acts on: control characters, those that set the
-// direction of text, and bytes that aren't UTF-8.
-var notPrintable = regexp.MustCompile("[\x00-\x1f\x7f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd]")
+// notPrintable is what a terminal acts on or hides: control characters, those that
+// set the direction of text or have no width, and bytes that aren't UTF-8.
+var notPrintable = regexp.MustCompile("[\x00-\x1f\x7f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd]")
 
 // printRow writes a row of a table, or JSON. It escapes what is not printable as JSON does.
 func printRow(w io.Writer, cells ...string) {
