@@ -1,11 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,36 +27,25 @@ tell: keys can't be fetched, or the team or the AUD tag isn't given.`,
   cfaccess verify --team http://127.0.0.1:8000 <<<"Cookie: CF_Authorization=…"`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, arguments []string) error {
-			pasted := strings.Join(arguments, "")
-			if len(arguments) == 0 || pasted == "-" {
+			pasted := append(arguments, "-")[0]
+			if pasted == "-" {
 				input, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 1<<20))
 				if err != nil {
 					return err
 				}
 				pasted = string(input)
 			}
-			report, err := inspect.Inspect(c.Context(), inspect.FindToken(pasted), team, audiences)
+			report, err := inspect.Inspect(c.Context(), pasted, team, audiences)
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				var text string
-				text, err = report.JSON()
-				fmt.Fprintln(c.OutOrStdout(), text)
-			} else {
-				report.Print(c.OutOrStdout(), time.Now())
-			}
-			if status := map[inspect.Result]exitError{inspect.Bad: 1, inspect.Unknown: 2}[report.Result]; status != 0 && err == nil {
-				return status
-			}
-			return err
+			report.Print(c.OutOrStdout(), asJSON)
+			return map[inspect.Result]error{inspect.Bad: exitError(1), inspect.Unknown: exitError(2)}[report.Result]
 		},
 	}
-	c.Flags().StringVar(&team, "team", os.Getenv("TEAM_DOMAIN"), "team `name` or URL (TEAM_DOMAIN); without it, the token's own issuer")
-	c.Flags().StringSliceVar(&audiences, "aud", nil, "AUD `tag` of the application, or several (POLICY_AUD)")
-	if tags := os.Getenv("POLICY_AUD"); tags != "" {
-		audiences = strings.FieldsFunc(tags, func(c rune) bool { return c == ',' || c == ' ' })
-	}
+	c.Flags().StringVar(&team, "team", os.Getenv("TEAM_DOMAIN"), "team `name` or URL (TEAM_DOMAIN; without it, the token's)")
+	tags := strings.Fields(strings.ReplaceAll(os.Getenv("POLICY_AUD"), ",", " "))
+	c.Flags().StringSliceVar(&audiences, "aud", tags, "AUD `tag` of the application, or several (POLICY_AUD)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
@@ -71,11 +58,7 @@ func newKeysCommand() *cobra.Command {
 why. TEAM is a name, a domain or the URL of a local Access; without it, TEAM_DOMAIN.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, arguments []string) error {
-			issuer, keys, err := inspect.Keys(c.Context(), strings.Join(append(arguments, os.Getenv("TEAM_DOMAIN"))[:1], ""))
-			if len(keys) > 0 {
-				inspect.PrintKeys(c.OutOrStdout(), issuer, keys, time.Now())
-			}
-			return err
+			return inspect.PrintKeys(c.Context(), c.OutOrStdout(), append(arguments, os.Getenv("TEAM_DOMAIN"))[0])
 		},
 	}
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cfaccess/cfaccess/core/accesstest"
 )
@@ -36,9 +39,9 @@ func newTeam(t *testing.T) *accesstest.Team {
 // execute runs a command line and returns its exit status and output.
 func execute(t *testing.T, input string, arguments ...string) (status int, output string) {
 	t.Helper()
-	var out, errors bytes.Buffer
-	status = run(t.Context(), arguments, strings.NewReader(input), &out, &errors)
-	return status, out.String() + errors.String()
+	var out, errs bytes.Buffer
+	status = run(t.Context(), arguments, strings.NewReader(input), &out, &errs)
+	return status, out.String() + errs.String()
 }
 
 func TestVerify(t *testing.T) {
@@ -56,37 +59,37 @@ func TestVerify(t *testing.T) {
 		status int
 		texts  []string
 	}{
-		"good":                   {good, both, 0, []string{"✓ form", "✓ signature", "✓ exp", "email", ada, ", in 2", "Signed with the current key.", "Result: good"}},
+		"good":                   {good, both, 0, []string{"✓ form", "✓ signature", "✓ exp", "email", ada, ", in 2", "(a key that " + acme + " publishes)", ", current, since", "Result: good"}},
 		"several audiences":      {good, []string{"--team", acme, "--aud", other, "--aud", audience}, 0, []string{"✓ aud", audience + " (" + other + " or " + audience + ")"}},
-		"the previous key":       {user(accesstest.SignedByPreviousKey()), both, 0, []string{"Signed with the previous key.", "Result: good"}},
+		"the previous key":       {user(accesstest.SignedByPreviousKey()), both, 0, []string{", previous, since", "Result: good"}},
 		"a header line":          {"cf-access-jwt-assertion: " + good + "\r\n", both, 0, []string{"Result: good"}},
 		"a cookie line":          {"Cookie: a=b; CF_Authorization=" + good + "; c=d", both, 0, []string{"Result: good"}},
 		"a curl command":         {"curl -H 'Cf-Access-Jwt-Assertion: " + good + "' http://x", both, 0, []string{"Result: good"}},
 		"service token":          {team.SignService(audience, "ci-bot.access"), both, 0, []string{"common_name", "ci-bot.access", "Result: good"}},
 		"old service token":      {team.SignService(audience, "ci-bot.access", accesstest.WithoutClaim("type"), claim("aud", audience)), both, 0, []string{"✓ type", "Result: good"}},
-		"expired":                {user(claim("exp", ago(3*time.Hour))), both, 1, []string{"✗ exp", "exp was 3h0m", "ago, leeway 30s", "3h0m", "Hint: the session is over", "Result: bad"}},
-		"another team's":         {stranger.SignUser(audience, ada), both, 1, []string{"✗ kid", "✗ signature", "✗ iss", stranger.Issuer(), fmt.Sprintf("want %q", acme), "Hint: this is another team's token"}},
-		"another application's":  {team.SignUser(other, ada), both, 1, []string{"✗ aud", other, audience, "Hint: this token is for another application"}},
+		"expired":                {user(claim("exp", ago(3*time.Hour))), both, 1, []string{"✗ exp", "exp was 3h0m", "ago, leeway 30s", "3h0m", "Result: bad"}},
+		"another team's":         {stranger.SignUser(audience, ada), both, 1, []string{"✗ kid", "✗ signature", "✗ iss", stranger.Issuer(), fmt.Sprintf("want %q", acme), "Hint: this kid is not published"}},
+		"another application's":  {team.SignUser(other, ada), both, 1, []string{"✗ aud", other, audience}},
 		"the session's":          {user(claim("type", "org")), both, 1, []string{"✗ type", `type is "org", want "app"`, "Hint: this is the team's session token, not an application's"}},
-		"of the metadata":        {team.Sign(map[string]any{"type": "meta", "aud": audience, "exp": ago(-time.Minute)}), both, 1, []string{"✗ iss", "✗ type", "Hint: Access gives tokens of this type to strangers"}},
+		"of the metadata":        {team.Sign(map[string]any{"type": "meta", "aud": audience, "exp": ago(-time.Minute)}), both, 1, []string{"✗ iss", "✗ type", `type is "meta", want "app"`}},
 		"several faults":         {user(claim("type", "org"), claim("aud", other), claim("exp", ago(time.Hour))), both, 1, []string{"✗ aud", "✗ type", "✗ exp", "✓ signature"}},
-		"forged":                 {user(accesstest.SignedByStranger()), both, 1, []string{"✓ kid", "✗ signature", "✓ iss", "Hint: another key signed the token"}},
-		"truncated":              {good[:500], both, 1, []string{"✗ form", "alg  RS256", "Claims\n  can't be read", "Hint: a token is three parts"}},
-		"alg none":               {user(accesstest.Unsigned()), both, 1, []string{"✗ alg", "alg  none", "Hint: Access signs with RS256 only"}},
+		"forged":                 {user(accesstest.SignedByStranger()), both, 1, []string{"✓ kid", "✗ signature", "✓ iss", "bad signature"}},
+		"truncated":              {good[:500], both, 1, []string{"✗ form", `alg  "RS256"`, "Claims\n  can't be read", "Hint: a token is three parts"}},
+		"alg none":               {user(accesstest.Unsigned()), both, 1, []string{"✗ alg", `alg  "none"`, "Hint: Access signs with RS256 only"}},
 		"HS256":                  {user(accesstest.SignedHS256()), both, 1, []string{"✗ alg", "✗ signature"}},
-		"a line break":           {good[:300] + "\n" + good[300:], both, 1, []string{"✗ form", "line break", "Hint: the token was copied from lines"}},
-		"no kid":                 {user(accesstest.WithoutHeader("kid")), both, 1, []string{"✗ form", "without a kid", "Hint: every token of Access names its key"}},
+		"a line break":           {good[:300] + "\n" + good[300:], both, 1, []string{"✗ form", "line break"}},
+		"no kid":                 {user(accesstest.WithoutHeader("kid")), both, 1, []string{"✗ form", "without a kid"}},
 		"a key that was rotated": {user(accesstest.WithHeader("kid", "gone")), both, 1, []string{"✗ kid", "Hint: this kid is not published"}},
 		"dated ahead":            {user(claim("iat", ago(-2*time.Minute))), both, 1, []string{"✗ iat", "ahead of this clock", "Hint: this machine's clock is behind"}},
-		"opaque":                 {"oauth:abc", both, 1, []string{"✗ form", "Header\n  can't be read", "oauth:"}},
-		"nothing":                {"", both, 1, []string{"✗ form", "Hint: the cookie is CF_Authorization"}},
-		"no team given":          {good, []string{"--aud", audience}, 2, []string{"– iss", "(not judged)", "✓ signature", "Result: unknown: give --team"}},
-		"no audience given":      {good, []string{"--team", acme}, 2, []string{"– aud", audience + " (not judged)", "Result: unknown: give --aud"}},
-		"neither given":          {good, nil, 2, []string{"– iss", "– aud", "Result: unknown: give --team"}},
+		"opaque":                 {"oauth:abc", both, 1, []string{"✗ form", "Header\n  can't be read", "Hint: a token is three parts"}},
+		"nothing":                {"", both, 1, []string{"✗ form", "no token"}},
+		"no team given":          {good, []string{"--aud", audience}, 2, []string{"? iss", "(not judged: give --team; ", "✓ signature", "Result: unknown"}},
+		"no audience given":      {good, []string{"--team", acme}, 2, []string{"? aud", audience + " (not judged: give --aud; ", "Result: unknown"}},
+		"neither given":          {good, nil, 2, []string{"? iss", "? aud", "give --team", "give --aud", "Result: unknown"}},
 		"neither given, expired": {user(claim("exp", ago(time.Hour))), nil, 1, []string{"✗ exp", "Result: bad"}},
 		"names no team":          {team.Sign(map[string]any{"type": "meta", "exp": ago(-time.Minute)}), nil, 1, []string{"? kid", "the token names no team", "✗ type"}},
-		"names a team elsewhere": {user(claim("iss", "https://evil.example")), nil, 2, []string{"? signature  the token names no team as its issuer; give --team\n", "Result: unknown: the token names no team"}},
-		"control characters":     {user(claim("name", "\x1b[31m\u0085\u202e")), both, 0, []string{"\ufffd[31m\ufffd\ufffd"}},
+		"names a team elsewhere": {user(claim("iss", "https://evil.example")), nil, 2, []string{"? signature  the token names no team as its issuer; give --team\n", "Result: unknown"}},
+		"control characters":     {user(claim("name", "\x1b[31m\u0085\u061c\u202e")), both, 0, []string{`"\u001b[31m\u0085\u061c\u202e"`}},
 		"custom claims":          {user(claim("custom", map[string]any{"groups": []string{"a"}, "id": uint64(1) << 63})), both, 0, []string{`{"groups":["a"],"id":9223372036854775808}`}},
 		"a bad AUD tag":          {good, []string{"--team", acme, "--aud", "'x'"}, 2, []string{"has quotes in it"}},
 		"a bad team":             {good, []string{"--team", "a b", "--aud", audience}, 2, []string{"is not a team"}},
@@ -127,8 +130,18 @@ func TestVerifyTellsNothingWithoutKeys(t *testing.T) {
 	}
 }
 
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // A token must not choose which host this machine asks.
 func TestVerifyAsksTeamsAndLoopbackOnly(t *testing.T) {
+	network := http.DefaultTransport
+	t.Cleanup(func() { http.DefaultTransport = network })
+	http.DefaultTransport = roundTrip(func(r *http.Request) (*http.Response, error) {
+		t.Errorf("asks %s", r.URL)
+		return nil, errors.New("no network")
+	})
 	for _, issuer := range []string{"https://evil.example", "http://192.0.2.1", "https://acme.cloudflareaccess.com.evil.example", "https://acme.cloudflareaccess.com@evil.example", "https://evil.example/.cloudflareaccess.com"} {
 		team := newTeam(t)
 		status, output := execute(t, team.SignUser(audience, "ada@example.com", accesstest.WithClaim("iss", issuer)), "verify", "--aud", audience)
@@ -151,18 +164,21 @@ func TestVerifyJSON(t *testing.T) {
 	team := newTeam(t)
 	status, output := execute(t, team.SignUser(other, "ada@example.com"), "verify", "--json", "--team", team.Issuer(), "--aud", audience)
 	var report struct {
-		Result, Reason, Key string
-		Claims              struct{ Email string }
-		Checks              []struct{ Name, Result, Got, Want, Error string }
+		Result string
+		Claims struct{ Email string }
+		Checks []struct{ Name, Result, Got, Want, Error string }
 	}
 	if err := json.Unmarshal([]byte(output), &report); err != nil {
 		t.Fatalf("%v:\n%s", err, output)
 	}
-	if status != 1 || report.Result != "bad" || report.Key != "current" || report.Claims.Email != "ada@example.com" {
+	if status != 1 || report.Result != "bad" || report.Claims.Email != "ada@example.com" {
 		t.Errorf("exit status %d, report %+v", status, report)
 	}
 	for _, check := range report.Checks {
 		if (check.Name == "aud") != (check.Result == "bad") || check.Name == "aud" && (check.Got != other || check.Want != audience) {
+			t.Errorf("check %+v", check)
+		}
+		if check.Name == "kid" && !strings.HasPrefix(check.Got, team.KeyID()+", current, since ") {
 			t.Errorf("check %+v", check)
 		}
 	}
@@ -204,7 +220,7 @@ func TestKeys(t *testing.T) {
 		"not a key":          {[]any{good, "x"}, 0, []string{"skipped: json"}},
 		"no usable key":      {[]any{with("use", "enc")}, 2, []string{`skipped: key use "enc"`, "no usable key"}},
 		"a kid twice":        {[]any{good, with("kid", good["kid"]), certs.Keys[1]}, 0, nil},
-		"control characters": {[]any{good, with("kid", "\x1b[2J")}, 0, []string{"\ufffd[2J"}},
+		"control characters": {[]any{good, with("kid", "\x1b[2J")}, 0, []string{`\u001b[2J`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body, err := json.Marshal(map[string]any{"keys": test.keys})
@@ -290,5 +306,28 @@ func TestJSONHasNoControlCharacters(t *testing.T) {
 	}
 	if strings.ContainsAny(output, name[:1]+name[5:]) {
 		t.Errorf("printed %q", output)
+	}
+}
+
+// A terminal may take a byte that isn't UTF-8 for a control character of ISO 8859-1.
+func TestVerifyPrintsNoByteOutsideUTF8(t *testing.T) {
+	encode := base64.RawURLEncoding.EncodeToString
+	token := encode([]byte(`{"alg":"RS256","kid":"k"}`)) + "." + encode([]byte("{\"name\":\"\x9b31m\",\"\x9b\\n\":1}")) + ".AAAA"
+	for _, flags := range [][]string{nil, {"--json"}} {
+		_, output := execute(t, token, append([]string{"verify"}, flags...)...)
+		if !utf8.ValidString(output) || !strings.Contains(output, `\ufffd31m`) || strings.Contains(output, "\n\":") {
+			t.Errorf("%v: printed %q", flags, output)
+		}
+	}
+}
+
+// The keys that are shown are those that were used.
+func TestVerifyFetchesOnce(t *testing.T) {
+	for name, options := range map[string][]accesstest.Option{"good": nil, "an unknown key": {accesstest.WithHeader("kid", "gone")}} {
+		team := newTeam(t)
+		execute(t, team.SignUser(audience, "ada@example.com", options...), "verify", "--team", team.Issuer(), "--aud", audience)
+		if fetches := team.Fetches(); fetches != 1 {
+			t.Errorf("%s: %d fetches", name, fetches)
+		}
 	}
 }

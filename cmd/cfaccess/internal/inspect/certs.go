@@ -17,109 +17,91 @@ import (
 	"github.com/cfaccess/cfaccess/core"
 )
 
-// A Key is a key that a team publishes.
-type Key struct {
-	KID, KTY, ALG, USE, N string    // members of the JWK (RFC 7517)
-	Status                string    `json:"-"` // "current", "previous", or "skipped: " and why
-	Since                 time.Time `json:"-"` // from when its certificate is valid; zero if it has none
+// A key is a key that a team publishes.
+type key struct {
+	KID, KTY, ALG, USE, N string // members of the JWK (RFC 7517)
+	status                string // current or previous, and its age; or why core skips it
 }
 
-// noTag stands for an audience where none is judged: core wants one.
-var noTag = strings.Repeat("0", 64)
+// certs is a transport that fetches a certs document once and repeats it, so that
+// the keys that are shown are those that were used. It is safe for concurrent use:
+// a fetch may outlast the call that started it.
+type certs struct{ document atomic.Value } // []byte
 
-// roundTrip is a transport in a function.
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// record returns a transport that keeps the last whole body, so that the keys that
-// are shown are those that were used. A fetch may outlast the call that started it.
-func record(body *atomic.Pointer[[]byte]) roundTrip {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
-	return func(request *http.Request) (*http.Response, error) {
-		response, err := transport.RoundTrip(request)
+// RoundTrip implements http.RoundTripper.
+func (c *certs) RoundTrip(request *http.Request) (*http.Response, error) {
+	if c.document.Load() == nil {
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil || response.StatusCode != http.StatusOK {
+			return response, err
+		}
+		defer response.Body.Close()
+		document, err := io.ReadAll(io.LimitReader(response.Body, 1<<20+1)) // with one byte over 1 MiB, core refuses it
 		if err != nil {
 			return nil, err
 		}
-		defer response.Body.Close()
-		read, err := io.ReadAll(io.LimitReader(response.Body, 1<<20+1)) // with one byte over 1 MiB, core refuses it
-		if err == nil {
-			body.Store(&read)
-		}
-		response.Body = io.NopCloser(bytes.NewReader(read))
-		return response, err
+		c.document.Store(document)
 	}
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(c.document.Load().([]byte)))}, nil
 }
 
-func newVerifier(team string, audiences []string, transport http.RoundTripper) (*core.Verifier, error) {
-	return core.New(core.Config{
-		Team: team, Audiences: audiences, HTTPClient: &http.Client{Transport: transport}, Logger: slog.New(slog.DiscardHandler),
-	})
-}
-
-// Keys fetches the keys of a team: a name, a domain or the URL of a local Access.
-// If the document as a whole can't be used, it returns the keys and an error.
-func Keys(ctx context.Context, team string) (issuer string, keys []Key, err error) {
-	var body atomic.Pointer[[]byte]
-	v, err := newVerifier(team, []string{noTag}, record(&body))
+// refresh fetches the document as core does, if there is none yet.
+func (c *certs) refresh(ctx context.Context, team string) (issuer string, err error) {
+	v, err := c.newVerifier(team, nil)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
-	err = v.Refresh(ctx)
-	return v.Issuer(), parseKeys(ctx, &body), err
+	return v.Issuer(), v.Refresh(ctx)
 }
 
-// parseKeys returns the keys of a certs document, nil if there is none.
-func parseKeys(ctx context.Context, recorded *atomic.Pointer[[]byte]) (keys []Key) {
+// keys returns the keys of the document, nil if there is none.
+func (c *certs) keys() (keys []key) {
+	type certificate struct{ KID, Cert string }
 	var document struct {
-		Keys         []json.RawMessage            `json:"keys"`
-		PublicCert   struct{ KID string }         `json:"public_cert"`
-		Certificates []struct{ KID, Cert string } `json:"public_certs"`
+		Keys         []json.RawMessage
+		PublicCert   certificate   `json:"public_cert"`
+		Certificates []certificate `json:"public_certs"`
 	}
-	if body := recorded.Load(); body == nil || json.Unmarshal(*body, &document) != nil {
-		return nil
-	}
-	since := map[string]time.Time{}
-	for _, c := range document.Certificates {
-		if block, _ := pem.Decode([]byte(c.Cert)); block != nil {
-			if certificate, err := x509.ParseCertificate(block.Bytes); err == nil {
-				since[c.KID] = certificate.NotBefore
+	fetched, _ := c.document.Load().([]byte)
+	_ = json.Unmarshal(fetched, &document) // core says what is wrong
+	current, since := "", map[string]time.Time{}
+	// The newest is current. Only if several are of one date, public_cert counts: it may be stale.
+	for _, published := range append([]certificate{document.PublicCert}, document.Certificates...) {
+		if block, _ := pem.Decode([]byte(published.Cert)); block != nil {
+			if parsed, err := x509.ParseCertificate(block.Bytes); err == nil {
+				since[published.KID] = parsed.NotBefore
 			}
 		}
+		if since[published.KID].After(since[current]) {
+			current = published.KID
+		}
 	}
-	current := document.PublicCert.KID // may be stale, so dates count first
 	for _, raw := range document.Keys {
-		key := Key{Status: "previous"}
-		_ = json.Unmarshal(raw, &key) // core says what is wrong
-		key.Since = since[key.KID]
-		if reason := skipped(ctx, raw); reason != "" {
-			key.Status = "skipped: " + reason
-		} else if key.Since.After(since[current]) {
-			current = key.KID
+		k := key{status: "previous"}
+		_ = json.Unmarshal(raw, &k) // core says what is wrong
+		if k.KID == current {
+			k.status = "current"
 		}
-		keys = append(keys, key)
-	}
-	for i := range keys {
-		if keys[i].KID == current && keys[i].Status == "previous" {
-			keys[i].Status = "current"
+		if date, ok := since[k.KID]; ok {
+			k.status += ", since " + relative(date)
 		}
+		// Core says why it skips a key only if there is no other key.
+		alone := new(certs)
+		alone.document.Store(fmt.Appendf(nil, `{"keys":[%s]}`, raw))
+		if _, err := alone.refresh(context.Background(), "acme"); err != nil {
+			_, reason, _ := strings.Cut(err.Error(), "among 1: ")
+			k.status = "skipped: " + reason
+		}
+		keys = append(keys, k)
 	}
 	return keys
 }
 
-// skipped returns why core can't use a key, "" if it can: core judges a document
-// of this key alone.
-func skipped(ctx context.Context, key json.RawMessage) string {
-	body := fmt.Appendf(nil, `{"keys":[%s]}`, key)
-	v, err := newVerifier("acme", []string{noTag}, roundTrip(func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body))}, nil
-	}))
-	if err == nil {
-		err = v.Refresh(ctx)
+func (c *certs) newVerifier(team string, audiences []string) (*core.Verifier, error) {
+	if len(audiences) == 0 {
+		audiences = []string{strings.Repeat("0", 64)} // core wants one
 	}
-	if err == nil {
-		return ""
-	}
-	_, reason, _ := strings.Cut(err.Error(), "among 1: ")
-	return reason
+	return core.New(core.Config{
+		Team: team, Audiences: audiences, HTTPClient: &http.Client{Transport: c}, Logger: slog.New(slog.DiscardHandler),
+	})
 }

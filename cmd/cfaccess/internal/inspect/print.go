@@ -1,6 +1,8 @@
 package inspect
 
 import (
+	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -12,84 +14,83 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 )
 
-var marks = map[Result]string{Good: "✓", Bad: "✗", Unknown: "?", NotJudged: "–"}
-
-// Print writes a report for people. No control character of the token reaches
-// the terminal.
-func (r *Report) Print(w io.Writer, now time.Time) {
+// Print writes a report for people, or as JSON for programs.
+func (r *Report) Print(w io.Writer, asJSON bool) {
+	if asJSON {
+		text, _ := json.Marshal(r) // what came from JSON has a form in JSON
+		printRow(w, string(text))
+		return
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	printMembers(table, "Header", r.Header, now)
-	printMembers(table, "Claims", r.Claims, now)
-	fmt.Fprintln(table, "Checks")
+	printMembers(table, "Header", r.Header)
+	printMembers(table, "Claims", r.Claims)
+	printRow(table, "Checks")
+	marks := map[Result]string{Good: "✓", Bad: "✗", Unknown: "?"}
 	for _, c := range r.Checks {
-		sides := c.Got + " (" + c.Want + ")"
-		switch {
-		case c.Error != "":
-			sides = strings.TrimPrefix(c.Error, "cfaccess: ")
-		case c.Got == "" || c.Got == c.Want:
-			sides = c.Want
+		found := c.Got + " (" + c.Want + ")"
+		if c.Got == "" || c.Got == c.Want {
+			found = c.Want
 		}
-		fmt.Fprintf(table, "  %s %s\t%s\n", marks[c.Result], c.Name, printable(sides))
+		printRow(table, "  "+marks[c.Result]+" "+c.Name, cmp.Or(strings.TrimPrefix(c.Error, "cfaccess: "), found))
+		if c.Hint != "" {
+			printRow(table, "", "Hint: "+c.Hint)
+		}
 	}
+	printRow(table, "Result: "+string(r.Result))
 	table.Flush()
-	if r.Key != "" {
-		fmt.Fprintf(w, "Signed with the %s key.\n", r.Key)
-	}
-	for _, hint := range r.Hints {
-		fmt.Fprintf(w, "Hint: %s.\n", hint)
-	}
-	fmt.Fprintf(w, "Result: %s: %s\n", r.Result, printable(r.Reason))
 }
 
-// JSON returns a report for programs. It has no control character either.
-func (r *Report) JSON() (string, error) {
-	text, err := json.MarshalIndent(r, "", "  ")
-	return notPrintable.ReplaceAllStringFunc(string(text), func(c string) string { return fmt.Sprintf(`\u%04x`, []rune(c)[0]) }), err
-}
-
-// notPrintable is what encoding/json leaves as it is, and a terminal acts on.
-var notPrintable = regexp.MustCompile("[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
-
-func printMembers(w io.Writer, title string, members map[string]any, now time.Time) {
-	fmt.Fprintln(w, title)
+func printMembers(w io.Writer, title string, members map[string]json.RawMessage) {
+	printRow(w, title)
 	if members == nil {
-		fmt.Fprintln(w, "  can't be read")
+		printRow(w, "  can't be read")
 	}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		value, isText := members[name].(string)
-		if !isText {
-			text, _ := json.Marshal(members[name])
-			value = string(text)
-		}
+		value := string(members[name])
 		if seconds, err := strconv.ParseInt(value, 10, 64); err == nil && (name == "exp" || name == "nbf" || name == "iat") {
-			value += " = " + relative(time.Unix(seconds, 0), now)
+			value += " = " + relative(time.Unix(seconds, 0))
 		}
-		fmt.Fprintf(w, "  %s\t%s\n", printable(name), printable(value))
+		printRow(w, "  "+name, value)
 	}
 }
 
-// PrintKeys writes the published keys for people.
-func PrintKeys(w io.Writer, issuer string, keys []Key, now time.Time) {
+// PrintKeys fetches the keys of a team, and writes them for people: also if core
+// can't use the document as a whole, which is an error.
+func PrintKeys(ctx context.Context, w io.Writer, team string) error {
+	published := new(certs)
+	issuer, err := published.refresh(ctx, team)
+	keys := published.keys()
+	if len(keys) == 0 {
+		return err
+	}
 	fmt.Fprintf(w, "%s publishes %d keys:\n", issuer, len(keys))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "KID\tTYPE\tBITS\tALG\tUSE\tSTATUS")
-	for _, key := range keys {
-		if !key.Since.IsZero() {
-			key.Status += ", since " + relative(key.Since, now)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", printable(key.KID), printable(key.KTY),
-			base64.RawURLEncoding.DecodedLen(len(key.N))*8, printable(key.ALG), printable(key.USE), printable(key.Status))
+	printRow(table, "KID", "TYPE", "BITS", "ALG", "USE", "STATUS")
+	for _, k := range keys {
+		bits := 8 * base64.RawURLEncoding.DecodedLen(len(k.N))
+		printRow(table, k.KID, k.KTY, strconv.Itoa(bits), k.ALG, k.USE, k.status)
 	}
 	table.Flush()
+	return err
 }
 
-// relative returns a date and its distance from now, such as "in 3h0m0s" or "2
-// days ago".
-func relative(date, now time.Time) string {
-	distance := date.Sub(now).Round(time.Second)
+// notPrintable is what a terminal acts on or hides: control characters, those that
+// set the direction of text or have no width, and bytes that aren't UTF-8.
+var notPrintable = regexp.MustCompile("[\x00-\x1f\x7f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd]")
+
+// printRow writes a row of a table, or JSON. It escapes what is not printable as JSON does.
+func printRow(w io.Writer, cells ...string) {
+	for i, cell := range cells {
+		cells[i] = notPrintable.ReplaceAllStringFunc(cell, func(c string) string { return fmt.Sprintf(`\u%04x`, []rune(c)[0]) })
+	}
+	fmt.Fprintln(w, strings.Join(cells, "\t"))
+}
+
+// relative returns a date and its distance from now: "in 3h0m0s", or "2 days ago".
+func relative(date time.Time) string {
+	distance := time.Until(date).Round(time.Second)
 	text := distance.Abs().String()
 	if days := distance.Abs().Hours() / 24; days >= 2 {
 		text = fmt.Sprintf("%.0f days", days)
@@ -98,14 +99,4 @@ func relative(date, now time.Time) string {
 		return date.UTC().Format(time.RFC3339) + ", " + text + " ago"
 	}
 	return date.UTC().Format(time.RFC3339) + ", in " + text
-}
-
-// printable replaces what a terminal would act on.
-func printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		if strconv.IsPrint(c) {
-			return c
-		}
-		return utf8.RuneError
-	}, s)
 }
