@@ -36,7 +36,7 @@ older sessions. SIGUSR2 makes the certs endpoint fail, or work again.`,
 	flags.StringVar(&options.Config, "config", "", "YAML file with people, services and applications, whose defaults are the flags")
 	flags.DurationVar(&options.Session, "session", 24*time.Hour, "how long a session lasts")
 	flags.BoolVar(&options.EndSessions, "end-sessions", false, "make new keys, which ends the sessions of earlier runs")
-	flags.IntVar(&options.FailCerts, "fail-certs", 0, "status with which the certs endpoint fails")
+	flags.BoolVar(&options.FailCerts, "fail-certs", false, "make the certs endpoint fail with 503")
 	flags.StringVar(&options.State, "state", "", "file of signing keys (default in the user's configuration folder)")
 	flags.BoolVar(&options.Insecure, "i-know-this-is-not-secure", false, "allow other addresses than loopback: anyone there can log in as anyone")
 	return command

@@ -33,7 +33,7 @@ var mayImport = map[string]struct {
 	"cmd/cfaccess": {
 		code: []string{
 			"core", "core/accesstest", "otelaccess", "github.com/spf13/cobra", "go.yaml.in/yaml/v3",
-			"github.com/prometheus/client_golang", "go.opentelemetry.io/otel",
+			"github.com/prometheus/client_golang", "go.opentelemetry.io/otel", "golang.org/x/sync/errgroup",
 		},
 		tests: []string{"github.com/chromedp/chromedp", "github.com/chromedp/cdproto", "github.com/coder/websocket"},
 	},

@@ -119,7 +119,6 @@ func TestBadFlags(t *testing.T) {
 		"another address":         {Options{Upstream: upstream, Addr: "192.0.2.1:80"}, "--i-know-this-is-not-secure"},
 		"every address":           {Options{Upstream: upstream, Addr: ":8000"}, "--i-know-this-is-not-secure"},
 		"a session":               {Options{Upstream: upstream, Session: -1}, "session is less than a second"},
-		"a status":                {Options{Upstream: upstream, FailCerts: 200}, "--fail-certs is not a status"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.o.Addr == "" {

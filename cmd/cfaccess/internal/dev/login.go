@@ -36,8 +36,6 @@ type page struct {
 func (a *application) serveAccess(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch endpoint := strings.TrimPrefix(r.URL.Path, accessPath); {
-	case endpoint == "/certs" && a.server.failing.Load():
-		w.WriteHeader(cmp.Or(a.server.FailCerts, http.StatusServiceUnavailable))
 	case endpoint == "/certs":
 		a.server.team.ServeHTTP(w, r)
 	case endpoint == "/get-identity": // of any application's session: core asks at the issuer

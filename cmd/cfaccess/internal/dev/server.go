@@ -4,21 +4,26 @@
 package dev
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cfaccess/cfaccess/cmd/cfaccess/internal/server"
 	"github.com/cfaccess/cfaccess/core"
@@ -28,13 +33,10 @@ import (
 // Options are the flags of the command, whose help explains them. Without a State
 // file there is one for the port below os.UserConfigDir, and none for port 0.
 type Options struct {
-	Upstream, Addr, Config, State string
-
-	Session     time.Duration
-	EndSessions bool // of earlier runs: begin with new keys
-	FailCerts   int  // 0: the certs endpoint works
-	Insecure    bool
-	Logger      *slog.Logger
+	Upstream, Addr, Config, State    string
+	Session                          time.Duration
+	EndSessions, FailCerts, Insecure bool
+	Logger                           *slog.Logger
 }
 
 // A Server is a local Access with its applications. Its issuer is the URL of the
@@ -46,7 +48,7 @@ type Server struct {
 	verifier  *core.Verifier          // for all applications
 	listeners map[string]net.Listener // by the Addr of their applications
 	ended     sync.Map                // tokens, by logout
-	failing   atomic.Bool             // the certs endpoint
+	failing   bool                    // the certs endpoint; Run owns it
 }
 
 // New reads the configuration and the state file, and listens. [Server.Run] serves.
@@ -67,10 +69,12 @@ func New(o Options) (*Server, error) {
 		}
 		a.server, audiences = s, append(audiences, a.Audience)
 	}
-	if err := s.openTeam(s.url(s.Applications[0].Addr, "")); err != nil {
-		return nil, err
+	if err := s.openTeam(); err != nil {
+		return nil, fmt.Errorf("state file %s: %w; delete it to begin with new keys", s.State, err)
 	}
-	s.failing.Store(o.FailCerts != 0)
+	if o.FailCerts {
+		s.toggleCerts()
+	}
 	s.verifier, err = core.New(core.Config{
 		Team: s.team.Issuer(), Audiences: audiences,
 		Leeway:     -1, // one clock signs and verifies
@@ -80,9 +84,44 @@ func New(o Options) (*Server, error) {
 	return s, err
 }
 
+// openTeam makes the team, with the keys of the state file or new ones. A file that
+// can't be read stays as it is.
+func (s *Server) openTeam() error {
+	issuer := s.url(s.Applications[0].Addr, "")
+	if folder, err := os.UserConfigDir(); s.State == "" && err == nil && !strings.HasSuffix(s.Addr, ":0") {
+		s.State = filepath.Join(folder, "cfaccess", "dev-"+issuer[strings.LastIndex(issuer, ":")+1:]+".pem")
+	}
+	keys, err := os.ReadFile(s.State)
+	if s.EndSessions || errors.Is(err, fs.ErrNotExist) {
+		keys, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	if s.team, err = accesstest.NewLocalTeam(issuer, keys); err != nil {
+		return err
+	}
+	for _, p := range s.People {
+		s.team.SetIdentity(p.Email, p.identity())
+	}
+	return s.saveKeys()
+}
+
+// saveKeys writes the state file, which is whole at any time.
+func (s *Server) saveKeys() error {
+	if s.State == "" {
+		return nil
+	}
+	err := errors.Join(os.MkdirAll(filepath.Dir(s.State), 0o700), os.WriteFile(s.State+".new", s.team.MarshalKeys(), 0o600))
+	if err != nil {
+		return err
+	}
+	return os.Rename(s.State+".new", s.State)
+}
+
 // RoundTrip answers the proxy's own requests for keys, while the endpoint fails too.
 func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
-	body := io.NopCloser(strings.NewReader(string(s.team.Certs())))
+	body := io.NopCloser(bytes.NewReader(s.team.Certs()))
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, Request: r}, nil
 }
 
@@ -124,27 +163,21 @@ func (s *Server) WriteEnvironment(w io.Writer) {
 
 // Run serves and acts on signals until ctx ends, or until a listener fails.
 func (s *Server) Run(ctx context.Context) error {
+	servers, ctx := errgroup.WithContext(ctx)
+	for addr, listener := range s.listeners {
+		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(addr, w, r) })
+		servers.Go(func() error { return server.Serve(ctx, listener, handler, s.Logger) })
+	}
 	signals := make(chan os.Signal, 1)
 	actions := map[os.Signal]func(){rotateSignal: s.rotateKeys, certsSignal: s.toggleCerts}
 	signal.Notify(signals, rotateSignal, certsSignal)
 	defer signal.Stop(signals)
-	running, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	var servers sync.WaitGroup
-	defer servers.Wait()
-	for addr, listener := range s.listeners {
-		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(addr, w, r) })
-		servers.Go(func() { stop(server.Serve(running, listener, handler, s.Logger)) })
-	}
 	for {
 		select {
 		case received := <-signals:
 			actions[received]()
-		case <-running.Done():
-			if ctx.Err() != nil {
-				return nil // servers that had to cut off a request are no failure
-			}
-			return context.Cause(running)
+		case <-ctx.Done():
+			return servers.Wait()
 		}
 	}
 }
@@ -162,6 +195,9 @@ func (s *Server) rotateKeys() {
 
 // toggleCerts makes the certs endpoint fail, or work again. The proxy goes on.
 func (s *Server) toggleCerts() {
-	s.failing.Store(!s.failing.Load())
-	s.Logger.Info("certs endpoint", slog.Bool("failing", s.failing.Load()))
+	s.team.Recover()
+	if s.failing = !s.failing; s.failing {
+		s.team.Fail(http.StatusServiceUnavailable)
+	}
+	s.Logger.Info("certs endpoint", slog.Bool("failing", s.failing))
 }
