@@ -25,7 +25,7 @@ const (
 func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if clean := path.Clean(r.URL.Path); below(clean, accessPath) {
 		a.serveAccess(w, r)
-	} else if a.isBypassed(r, clean) {
+	} else if a.isBypassed(r.URL.Path, clean) {
 		a.proxy.ServeHTTP(w, core.Forward(r, nil))
 	} else if claims := a.authenticate(r); claims != nil {
 		a.proxy.ServeHTTP(w, core.Forward(r, claims))
@@ -34,20 +34,16 @@ func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isBypassed reports whether a request needs no login. One whose path has dot
-// segments does: the application may read it as another path.
-func (a *application) isBypassed(r *http.Request, clean string) bool {
-	return a.server.AllowPreflight && isPreflight(r) || (r.URL.Path == clean || r.URL.Path == clean+"/") &&
-		slices.ContainsFunc(a.Bypass, func(folder string) bool { return below(clean, strings.TrimRight(folder, "/")) })
+// isBypassed reports whether a path needs no login. One with dot segments does: the
+// application may read it as another path than clean.
+func (a *application) isBypassed(path, clean string) bool {
+	isBelow := func(folder string) bool { return below(clean, strings.TrimRight(folder, "/")) }
+	return (path == clean || path == clean+"/") && slices.ContainsFunc(a.Bypass, isBelow)
 }
 
 // below reports whether a path is folder or below it.
 func below(path, folder string) bool {
 	return path == folder || strings.HasPrefix(path, folder+"/")
-}
-
-func isPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // authenticate returns the claims of a request, or nil. The headers of a service
@@ -57,7 +53,7 @@ func (a *application) authenticate(r *http.Request) *core.Claims {
 	if id == "" && secret == "" {
 		return a.session(r, false)
 	}
-	if !slices.Contains(a.server.Services, service{id, secret}) {
+	if secret == "" || secret != a.server.Services[id] {
 		return nil
 	}
 	claims, _ := a.server.verifier.Verify(r.Context(), a.server.team.SignService(a.Audience, id,
@@ -84,15 +80,15 @@ func (a *application) session(r *http.Request, ofAny bool) *core.Claims {
 
 // ownCookie names a second cookie for the token. Ports of a host share their
 // cookies: without it a login at one application would be a logout at the others.
-func (a *application) ownCookie() string { return cookiePrefix + a.Audience[:16] }
+func (a *application) ownCookie() string { return cookiePrefix + a.Audience }
 
 // refuse answers as the edge does where there is no session.
 func (a *application) refuse(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("WWW-Authenticate", "Cloudflare-Access")
-	status := http.StatusFound
+	status, isPreflight := http.StatusFound, r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 	switch {
-	case isPreflight(r), r.Header.Get(idHeader)+r.Header.Get(secretHeader) != "":
+	case isPreflight, r.Header.Get(idHeader)+r.Header.Get(secretHeader) != "":
 		status = http.StatusForbidden
 	case strings.EqualFold(r.Header.Get("X-Requested-With"), "XMLHttpRequest"):
 		status = http.StatusUnauthorized
@@ -104,8 +100,7 @@ func (a *application) refuse(w http.ResponseWriter, r *http.Request) {
 }
 
 // edit does what core.Forward leaves out: it replaces the client's tokens by that in
-// the context. It knows every spelling of
-// a header's name: see [server.FoldName].
+// the context. It knows every spelling of a header's name: see [server.FoldName].
 func edit(r *httputil.ProxyRequest) {
 	maps.DeleteFunc(r.Out.Header, func(name string, _ []string) bool {
 		name = http.CanonicalHeaderKey(server.FoldName(name))

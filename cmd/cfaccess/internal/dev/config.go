@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/mail"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,13 +20,11 @@ import (
 	"github.com/cfaccess/cfaccess/cmd/cfaccess/internal/server"
 )
 
-// config is the configuration file. Only the upstream of an application, the email
-// of a person, and both fields of a service are required.
+// config is the configuration file. Only the email of a person is required.
 type config struct {
-	People         []person      // buttons on the login page
-	Services       []service     // service tokens, good for every application
-	Applications   []application // default: one, of the flags
-	AllowPreflight bool          `yaml:"allow_preflight"` // pass preflights without a token; default: 403
+	People       []person          // buttons on the login page
+	Services     map[string]string // client secrets by client ID, good for every application
+	Applications []application     // default: one, of the flags
 }
 
 type person struct {
@@ -36,8 +33,6 @@ type person struct {
 	Country     string         // two letters; default: US
 	Custom      map[string]any // the claim of this name
 }
-
-type service struct{ ID, Secret string } // the headers CF-Access-Client-Id and -Secret
 
 // An application is what the edge does for one application.
 type application struct {
@@ -53,12 +48,8 @@ type application struct {
 	proxy  http.Handler // to Upstream
 }
 
-var audienceForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
 // load reads the configuration file, if there is one, and fills in the flags.
-// Errors about the file name it and the line.
 func load(o Options) (c config, err error) {
-	var entries map[string][]yaml.Node
 	if o.Config != "" {
 		content, err := os.ReadFile(o.Config)
 		if err != nil {
@@ -69,7 +60,11 @@ func load(o Options) (c config, err error) {
 		if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) { // EOF: an empty file
 			return c, fmt.Errorf("%s: %w", o.Config, err)
 		}
-		_ = yaml.Unmarshal(content, &entries) // fails for allow_preflight, which is no list
+	}
+	for i, p := range c.People {
+		if err := p.check(); err != nil {
+			return c, fmt.Errorf("%s: people[%d]: %w", o.Config, i, err)
+		}
 	}
 	if len(c.Applications) == 0 {
 		c.Applications = make([]application, 1)
@@ -79,53 +74,46 @@ func load(o Options) (c config, err error) {
 		a.Name, a.Upstream, a.Addr = cmp.Or(a.Name, "app"), cmp.Or(a.Upstream, o.Upstream), cmp.Or(a.Addr, o.Addr)
 		sum := sha256.Sum256([]byte("cfaccess dev: " + a.Name))
 		a.Audience, a.Session = cmp.Or(a.Audience, fmt.Sprintf("%x", sum)), cmp.Or(a.Session, o.Session)
+		if a.proxy, err = server.Upstream(a.Upstream, o.Logger, edit); err == nil {
+			err = a.check(o.Insecure, c.Applications[:i])
+		}
+		if err != nil {
+			return c, fmt.Errorf("%s: applications[%d]: %w", cmp.Or(o.Config, "flags"), i, err)
+		}
 	}
-	return c, c.check(o, entries)
+	return c, nil
 }
 
-// check returns an error for the first value that can't be right, with the line of
-// the entry that it is in. It also makes the proxies.
-func (c *config) check(o Options, entries map[string][]yaml.Node) (err error) {
-	list, i := "", 0
-	want := func(ok bool, otherwise string) {
-		switch {
-		case ok || err != nil:
-		case i < len(entries[list]):
-			err = fmt.Errorf("%s: line %d: %s", o.Config, entries[list][i].Line, otherwise)
-		default:
-			err = errors.New(otherwise)
-		}
+// want returns an error unless ok.
+func want(ok bool, format string, arguments ...any) error {
+	if ok {
+		return nil
 	}
-	list = "people"
-	for i = range c.People {
-		p := c.People[i]
-		custom, customErr := json.Marshal(p.Custom)
-		_, groupsErr := json.Marshal(p.Groups)
-		address, mailErr := mail.ParseAddress(p.Email)
-		want(mailErr == nil && address.Address == p.Email, "email is not an address such as ada@example.com")
-		want(p.Country == "" || len(p.Country) == 2 && p.Country == strings.ToUpper(p.Country), "country is not two letters such as GB")
-		want(customErr == nil && groupsErr == nil && len(custom) <= 2000,
-			"custom or groups has no JSON form, or custom has more than 2000 bytes, and browsers drop large cookies")
-	}
-	list = "services"
-	for i = range c.Services {
-		want(c.Services[i].ID != "" && c.Services[i].Secret != "", "id or secret is missing")
-	}
-	list = "applications"
-	for i = range c.Applications {
-		a := &c.Applications[i]
-		proxy, upstreamErr := server.Upstream(a.Upstream, o.Logger, edit)
-		a.proxy = proxy
-		want(upstreamErr == nil, fmt.Sprint(upstreamErr))
-		want(audienceForm.MatchString(a.Audience), "audience is not an AUD tag: 64 lower-case hex digits")
-		want(o.Insecure || server.IsLoopback(a.Addr), "addr is not on loopback: only --i-know-this-is-not-secure allows it")
-		want(a.Host == strings.ToLower(a.Host) && !strings.ContainsAny(a.Host, ":/ "), "host is not a lower-case name without a port")
-		want(a.Session >= time.Second, "session is less than a second")
-		for _, path := range a.Bypass {
-			want(strings.HasPrefix(path, "/") && !strings.ContainsAny(path, "*?#"), "bypass has "+path+": want a path without wildcards")
-		}
-		isSame := func(b application) bool { return b.Audience == a.Audience || b.Addr == a.Addr && b.Host == a.Host }
-		want(!slices.ContainsFunc(c.Applications[:i], isSame), "an earlier application has the same name, audience, or addr and host")
-	}
-	return err
+	return fmt.Errorf(format, arguments...)
+}
+
+// check returns the first mistake in a person, of the file or of the login form.
+func (p person) check() error {
+	custom, customErr := json.Marshal(p.Custom)
+	_, groupsErr := json.Marshal(p.Groups)
+	address, mailErr := mail.ParseAddress(p.Email)
+	return cmp.Or(
+		want(mailErr == nil && address.Address == p.Email, "email is not an address such as ada@example.com"),
+		want(p.Country == "" || len(p.Country) == 2 && p.Country == strings.ToUpper(p.Country), "country is not two letters such as GB"),
+		customErr, groupsErr,
+		want(len(custom) <= 2000, "custom has more than 2000 bytes of JSON, and browsers drop large cookies"),
+	)
+}
+
+// check returns the first mistake in an application that comes after others.
+func (a *application) check(isInsecure bool, earlier []application) error {
+	isBad := func(path string) bool { return !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "*?#") }
+	isSame := func(b application) bool { return b.Audience == a.Audience || b.Addr == a.Addr && b.Host == a.Host }
+	return cmp.Or(
+		want(isInsecure || server.IsLoopback(a.Addr), "addr is not on loopback: only --i-know-this-is-not-secure allows it"),
+		want(a.Host == strings.ToLower(a.Host) && !strings.ContainsAny(a.Host, ":/ "), "host is not a lower-case name without a port"),
+		want(a.Session >= time.Second, "session is less than a second"),
+		want(!slices.ContainsFunc(a.Bypass, isBad), "bypass has a path with a wildcard or without a slash in front"),
+		want(!slices.ContainsFunc(earlier, isSame), "an earlier application has the same name, audience, or addr and host"),
+	)
 }
