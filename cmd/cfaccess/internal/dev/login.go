@@ -36,6 +36,8 @@ type page struct {
 func (a *application) serveAccess(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch endpoint := strings.TrimPrefix(r.URL.Path, accessPath); {
+	case endpoint == "/certs" && a.server.failing.Load():
+		http.Error(w, "cfaccess dev: --fail-certs", http.StatusServiceUnavailable)
 	case endpoint == "/certs":
 		a.server.team.ServeHTTP(w, r)
 	case endpoint == "/get-identity": // of any application's session: core asks at the issuer

@@ -4,7 +4,6 @@
 package dev
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -21,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,8 +30,7 @@ import (
 	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
-// Options are the flags of the command, whose help explains them. Without a State
-// file there is one for the port below os.UserConfigDir, and none for port 0.
+// Options are the flags of the command, whose help explains them.
 type Options struct {
 	Upstream, Addr, Config, State    string
 	Session                          time.Duration
@@ -48,7 +47,7 @@ type Server struct {
 	verifier  *core.Verifier          // for all applications
 	listeners map[string]net.Listener // by the Addr of their applications
 	ended     sync.Map                // tokens, by logout
-	failing   bool                    // the certs endpoint; Run owns it
+	failing   atomic.Bool             // the certs endpoint
 }
 
 // New reads the configuration and the state file, and listens. [Server.Run] serves.
@@ -72,14 +71,12 @@ func New(o Options) (*Server, error) {
 	if err := s.openTeam(); err != nil {
 		return nil, fmt.Errorf("state file %s: %w; delete it to begin with new keys", s.State, err)
 	}
-	if o.FailCerts {
-		s.toggleCerts()
-	}
+	s.failing.Store(o.FailCerts)
 	s.verifier, err = core.New(core.Config{
 		Team: s.team.Issuer(), Audiences: audiences,
-		Leeway:     -1, // one clock signs and verifies
-		HTTPClient: &http.Client{Transport: s},
-		Logger:     slog.New(slog.DiscardHandler), // it would warn of a local Access
+		Leeway:     -1,                              // one clock signs and verifies
+		HTTPClient: &http.Client{Transport: s.team}, // while the endpoint fails too
+		Logger:     slog.New(slog.DiscardHandler),   // it would warn of a local Access
 	})
 	return s, err
 }
@@ -87,10 +84,6 @@ func New(o Options) (*Server, error) {
 // openTeam makes the team, with the keys of the state file or new ones. A file that
 // can't be read stays as it is.
 func (s *Server) openTeam() error {
-	issuer := s.url(s.Applications[0].Addr, "")
-	if folder, err := os.UserConfigDir(); s.State == "" && err == nil && !strings.HasSuffix(s.Addr, ":0") {
-		s.State = filepath.Join(folder, "cfaccess", "dev-"+issuer[strings.LastIndex(issuer, ":")+1:]+".pem")
-	}
 	keys, err := os.ReadFile(s.State)
 	if s.EndSessions || errors.Is(err, fs.ErrNotExist) {
 		keys, err = nil, nil
@@ -98,7 +91,7 @@ func (s *Server) openTeam() error {
 	if err != nil {
 		return err
 	}
-	if s.team, err = accesstest.NewLocalTeam(issuer, keys); err != nil {
+	if s.team, err = accesstest.NewLocalTeam(s.url(s.Applications[0].Addr, ""), keys); err != nil {
 		return err
 	}
 	for _, p := range s.People {
@@ -107,22 +100,12 @@ func (s *Server) openTeam() error {
 	return s.saveKeys()
 }
 
-// saveKeys writes the state file, which is whole at any time.
+// saveKeys writes the state file, if it has a name.
 func (s *Server) saveKeys() error {
 	if s.State == "" {
 		return nil
 	}
-	err := errors.Join(os.MkdirAll(filepath.Dir(s.State), 0o700), os.WriteFile(s.State+".new", s.team.MarshalKeys(), 0o600))
-	if err != nil {
-		return err
-	}
-	return os.Rename(s.State+".new", s.State)
-}
-
-// RoundTrip answers the proxy's own requests for keys, while the endpoint fails too.
-func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
-	body := io.NopCloser(bytes.NewReader(s.team.Certs()))
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, Request: r}, nil
+	return errors.Join(os.MkdirAll(filepath.Dir(s.State), 0o700), os.WriteFile(s.State, s.team.MarshalKeys(), 0o600))
 }
 
 // url returns where a browser on this machine reaches a host of an address.
@@ -195,9 +178,6 @@ func (s *Server) rotateKeys() {
 
 // toggleCerts makes the certs endpoint fail, or work again. The proxy goes on.
 func (s *Server) toggleCerts() {
-	s.team.Recover()
-	if s.failing = !s.failing; s.failing {
-		s.team.Fail(http.StatusServiceUnavailable)
-	}
-	s.Logger.Info("certs endpoint", slog.Bool("failing", s.failing))
+	s.failing.Store(!s.failing.Load())
+	s.Logger.Info("certs endpoint", slog.Bool("failing", s.failing.Load()))
 }

@@ -54,23 +54,6 @@ func TestRestartKeepsSessions(t *testing.T) {
 	}
 }
 
-func TestStateFileOfTheUser(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("os.UserConfigDir reads XDG_CONFIG_HOME on Linux")
-	}
-	folder := t.TempDir()
-	t.Setenv("XDG_CONFIG_HOME", folder)
-	start(t, Options{}, "")
-	if files, _ := os.ReadDir(folder); len(files) > 0 {
-		t.Errorf("port 0 has a state file: %v", files)
-	}
-	o := Options{Addr: freeAddr(t)}
-	start(t, o, "")
-	if _, err := os.Stat(filepath.Join(folder, "cfaccess", "dev-"+portOf(o.Addr)+".pem")); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestBadStateFiles(t *testing.T) {
 	for name, content := range map[string]string{
 		"no PEM":        "{}",
@@ -102,10 +85,12 @@ func TestBadStarts(t *testing.T) {
 		"the upstream is no URL":   {Options{Addr: "127.0.0.1:0", Upstream: "127.0.0.1:3000"}, nil},
 		"the address is a socket":  {Options{Addr: "unix:/x", Upstream: "http://127.0.0.1:3000"}, nil},
 		"the state file can't be":  {Options{Addr: "127.0.0.1:0", Upstream: "http://127.0.0.1:3000", State: filepath.Join(folder, "file", "state.pem")}, nil},
+		"an AUD tag with space":    {Options{Addr: "127.0.0.1:0", Upstream: "http://127.0.0.1:3000", Config: filepath.Join(folder, "dev.yaml")}, nil},
 		"the configuration is bad": {Options{Addr: "127.0.0.1:0", Config: "missing.yaml"}, fs.ErrNotExist},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, filepath.Join(folder, "file"), "")
+			write(t, filepath.Join(folder, "dev.yaml"), "applications: [{audience: '"+audience+" '}]")
 			test.o.Session, test.o.Logger = time.Hour, slog.New(slog.DiscardHandler)
 			if _, err := New(test.o); err == nil || test.want != nil && !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
