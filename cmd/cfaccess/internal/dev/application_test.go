@@ -257,7 +257,7 @@ applications:
 		}
 	}
 	for _, cookie := range r.jar.Cookies(mustURL(r.app(1))) {
-		if cookie.Name != other.ownCookie() {
+		if cookie.Name != ownCookie+other.Audience {
 			continue
 		}
 		r.jar, _ = newJar()

@@ -6,10 +6,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 )
 
-var flags = Options{Addr: "127.0.0.1:8000", Session: time.Hour, Logger: slog.New(slog.DiscardHandler)}
+var flags = Options{Addr: "127.0.0.1:8000", Logger: slog.New(slog.DiscardHandler)}
 
 // The documented file names every field.
 func TestDocumentedFile(t *testing.T) {
@@ -29,7 +28,7 @@ func TestDocumentedFile(t *testing.T) {
 			}
 		}
 	}
-	want := application{Name: "admin", Upstream: "http://127.0.0.1:3001", Addr: "127.0.0.1:8001", Session: time.Hour, Audience: c.Applications[1].Audience}
+	want := application{Name: "admin", Upstream: "http://127.0.0.1:3001", Addr: "127.0.0.1:8001", Audience: c.Applications[1].Audience}
 	c.Applications[1].proxy = nil
 	if !reflect.DeepEqual(c.Applications[1], want) || len(want.Audience) != 64 {
 		t.Errorf("defaults: %+v", c.Applications[1])
@@ -48,16 +47,16 @@ func TestAudienceIsStable(t *testing.T) {
 func TestFlagsAreDefaultsOfTheFile(t *testing.T) {
 	o := flags
 	o.Upstream, o.Config = "http://127.0.0.1:1", filepath.Join(t.TempDir(), "dev.yaml")
-	write(t, o.Config, "applications:\n- name: a\n- {name: b, upstream: http://127.0.0.1:2, addr: 127.0.0.1:2, session: 2h}\n")
+	write(t, o.Config, "applications:\n- name: a\n- {name: b, upstream: http://127.0.0.1:2, addr: 127.0.0.1:2}\n")
 	c, err := load(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []application{
-		{Upstream: "http://127.0.0.1:1", Addr: flags.Addr, Session: flags.Session},
-		{Upstream: "http://127.0.0.1:2", Addr: "127.0.0.1:2", Session: 2 * time.Hour},
+		{Upstream: "http://127.0.0.1:1", Addr: flags.Addr},
+		{Upstream: "http://127.0.0.1:2", Addr: "127.0.0.1:2"},
 	} {
-		if got := c.Applications[i]; got.Upstream != want.Upstream || got.Addr != want.Addr || got.Session != want.Session {
+		if got := c.Applications[i]; got.Upstream != want.Upstream || got.Addr != want.Addr {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}
@@ -69,8 +68,8 @@ func TestBadFiles(t *testing.T) {
 	for name, test := range map[string]struct{ content, want string }{
 		"an unknown key":             {app + "peple: []\n", "line 3: field peple not found"},
 		"an unknown key of a person": {app + "people:\n- email: a@b.c\n  group: [x]\n", "line 5: field group not found"},
-		"a duration":                 {"applications:\n- upstream: http://x\n  session: abc\n", "line 3: cannot unmarshal"},
-		"a duration without a unit":  {"applications:\n- upstream: http://x\n  session: 24\n", "line 3: cannot unmarshal"},
+		"a list":                     {"applications:\n- upstream: http://x\n  bypass: {}\n", "line 3: cannot unmarshal"},
+		"a string":                   {"applications:\n- upstream: http://x\n  name: [a]\n", "line 3: cannot unmarshal"},
 		"not YAML":                   {app + "people: [\n", "line 3: "},
 		"a key twice":                {app + app, "line 3: "},
 		"two mistakes":               {app + "a: 1\nb: 1\n", "line 4: field b"},
@@ -79,7 +78,6 @@ func TestBadFiles(t *testing.T) {
 		"an address":                 {"applications:\n- {upstream: http://x, addr: 0.0.0.0:80}\n", "applications[0]: addr is not on loopback"},
 		"an address without a host":  {"applications:\n- {upstream: http://x, addr: ':80'}\n", "applications[0]: addr is not on loopback"},
 		"a host with a port":         {"applications:\n- {upstream: http://x, host: 'x:80'}\n", "applications[0]: host is not a"},
-		"a short session":            {"applications:\n- {upstream: http://x, session: 1ms}\n", "applications[0]: session is less"},
 		"a bypass without a slash":   {"applications:\n- {upstream: http://x, bypass: [/a, b]}\n", "applications[0]: bypass has a path"},
 		"a bypass with a wildcard":   {"applications:\n- {upstream: http://x, bypass: [/a/*]}\n", "applications[0]: bypass has a path"},
 		"a name twice":               {app + "- {upstream: http://x, host: x}\n", "applications[1]: an earlier application has the same"},
@@ -116,14 +114,10 @@ func TestBadFlags(t *testing.T) {
 		"a file that isn't there": {Options{Config: "missing.yaml"}, "open missing.yaml"},
 		"another address":         {Options{Upstream: upstream, Addr: "192.0.2.1:80"}, "--i-know-this-is-not-secure"},
 		"every address":           {Options{Upstream: upstream, Addr: ":8000"}, "--i-know-this-is-not-secure"},
-		"a session":               {Options{Upstream: upstream, Session: -1}, "session is less than a second"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.o.Addr == "" {
 				test.o.Addr = flags.Addr
-			}
-			if test.o.Session == 0 {
-				test.o.Session = flags.Session
 			}
 			test.o.Logger = flags.Logger
 			if _, err := load(test.o); err == nil || !strings.Contains(err.Error(), test.want) {

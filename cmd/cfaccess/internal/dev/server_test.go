@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cfaccess/cfaccess/core"
 )
@@ -85,13 +84,13 @@ func TestBadStarts(t *testing.T) {
 		"the upstream is no URL":   {Options{Addr: "127.0.0.1:0", Upstream: "127.0.0.1:3000"}, nil},
 		"the address is a socket":  {Options{Addr: "unix:/x", Upstream: "http://127.0.0.1:3000"}, nil},
 		"the state file can't be":  {Options{Addr: "127.0.0.1:0", Upstream: "http://127.0.0.1:3000", State: filepath.Join(folder, "file", "state.pem")}, nil},
-		"an AUD tag with space":    {Options{Addr: "127.0.0.1:0", Upstream: "http://127.0.0.1:3000", Config: filepath.Join(folder, "dev.yaml")}, nil},
+		"an AUD tag with space":    {Options{Addr: "127.0.0.1:0", Upstream: "http://127.0.0.1:3000", Config: filepath.Join(folder, "dev.yaml"), State: filepath.Join(folder, "state.pem")}, nil},
 		"the configuration is bad": {Options{Addr: "127.0.0.1:0", Config: "missing.yaml"}, fs.ErrNotExist},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, filepath.Join(folder, "file"), "")
 			write(t, filepath.Join(folder, "dev.yaml"), "applications: [{audience: '"+audience+" '}]")
-			test.o.Session, test.o.Logger = time.Hour, slog.New(slog.DiscardHandler)
+			test.o.Logger = slog.New(slog.DiscardHandler)
 			if _, err := New(test.o); err == nil || test.want != nil && !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
