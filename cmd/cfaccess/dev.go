@@ -3,7 +3,7 @@ package main
 import (
 	"log/slog"
 	"os"
-	"time"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -30,14 +30,14 @@ older sessions. SIGUSR2 makes the certs endpoint fail, or work again.`,
 			return server.Run(command.Context())
 		},
 	}
+	folder, _ := os.UserConfigDir() // without one, the working directory
 	flags := command.Flags()
 	flags.StringVar(&options.Upstream, "upstream", "", "URL of the application, such as http://127.0.0.1:3000")
 	flags.StringVar(&options.Addr, "addr", "127.0.0.1:8000", "address to listen on")
 	flags.StringVar(&options.Config, "config", "", "YAML file with people, services and applications, whose defaults are the flags")
-	flags.DurationVar(&options.Session, "session", 24*time.Hour, "how long a session lasts")
 	flags.BoolVar(&options.EndSessions, "end-sessions", false, "make new keys, which ends the sessions of earlier runs")
-	flags.IntVar(&options.FailCerts, "fail-certs", 0, "status with which the certs endpoint fails")
-	flags.StringVar(&options.State, "state", "", "file of signing keys (default in the user's configuration folder)")
+	flags.BoolVar(&options.FailCerts, "fail-certs", false, "make the certs endpoint fail with 503")
+	flags.StringVar(&options.State, "state", filepath.Join(folder, "cfaccess", "dev.pem"), "file of signing keys")
 	flags.BoolVar(&options.Insecure, "i-know-this-is-not-secure", false, "allow other addresses than loopback: anyone there can log in as anyone")
 	return command
 }

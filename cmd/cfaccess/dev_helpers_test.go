@@ -144,8 +144,7 @@ func startDev(t *testing.T, upstream string) *devServer {
     email: ada@example.com
     groups: [engineering]
 services:
-  - id: ci.access
-    secret: opensesame
+  ci.access: opensesame
 `
 	if err := os.WriteFile(config, []byte(people), 0o600); err != nil {
 		t.Fatal(err)

@@ -22,9 +22,8 @@
 // requests. [Team.SetGroups] and [Team.SetIdentity] set what get-identity answers.
 //
 // Tokens are dated by [time.Now], so they follow the clock of testing/synctest.
-// Make the team outside of the bubble, and inside call [Team.ServeHTTP], from an
-// [net/http.RoundTripper] for example: a request over a socket stops the clock of
-// a bubble.
+// Make the team outside of the bubble. Inside, the team is the Transport of clients,
+// through [Team.RoundTrip]: a request over a socket stops the clock of a bubble.
 //
 // [NewLocalTeam] makes a team whose issuer is a URL of the caller's own, with keys
 // that can be kept: for a program that plays Access on a developer's machine.

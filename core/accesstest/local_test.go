@@ -38,7 +38,7 @@ func TestLocalTeam(t *testing.T) {
 	}
 	verifier, err := core.New(core.Config{
 		Team: localIssuer, Audiences: []string{aud},
-		HTTPClient: &http.Client{Transport: mounted{team}},
+		HTTPClient: &http.Client{Transport: team},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -50,15 +50,6 @@ func TestLocalTeam(t *testing.T) {
 	if answer := call(team, http.MethodGet, certsPath); answer.Code != http.StatusServiceUnavailable {
 		t.Errorf("certs of a closed team: %d", answer.Code)
 	}
-}
-
-// mounted answers the requests of a client from a team.
-type mounted struct{ team *accesstest.Team }
-
-func (m mounted) RoundTrip(r *http.Request) (*http.Response, error) {
-	response := call(m.team, r.Method, r.URL.Path).Result()
-	response.Request = r
-	return response, nil
 }
 
 func TestKeysOutliveTheirTeam(t *testing.T) {

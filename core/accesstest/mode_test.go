@@ -2,6 +2,7 @@ package accesstest_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -47,6 +48,26 @@ func TestModes(t *testing.T) {
 				t.Error("Certs depends on the mode")
 			}
 		})
+	}
+}
+
+func TestRoundTripEndsWithItsRequest(t *testing.T) {
+	t.Parallel()
+	team := newTeam(t)
+	team.Hang()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://x"+certsPath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response, err := team.RoundTrip(request); response != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, %v, want %v", response, err, context.Canceled)
+	}
+	team.Fail(http.StatusTeapot)
+	response, err := team.RoundTrip(request.WithContext(t.Context()))
+	if err != nil || response.StatusCode != http.StatusTeapot || response.Request.URL != request.URL {
+		t.Errorf("in another mode: %+v, %v", response, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -107,6 +108,19 @@ func (t *Team) Issuer() string {
 // doesn't have with 405.
 func (t *Team) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.mux.ServeHTTP(w, r)
+}
+
+// RoundTrip answers a client's request as ServeHTTP does, without a socket. It makes
+// the team the Transport of an [http.Client], in a bubble of testing/synctest too.
+func (t *Team) RoundTrip(r *http.Request) (*http.Response, error) {
+	recorder := httptest.NewRecorder()
+	t.ServeHTTP(recorder, r)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	response := recorder.Result()
+	response.Request = r
+	return response, nil
 }
 
 // Close stops listening and closes every connection, without waiting for

@@ -16,7 +16,7 @@ import (
 const everything = `
 people:
   - {email: ada@example.com, name: Ada, groups: [engineering, {id: "7", name: admins}], country: GB, custom: {department: research}}
-services: [{id: ci.access, secret: s3cret}, {id: other.access, secret: different}]
+services: {ci.access: s3cret, other.access: different, empty.access: ""}
 applications:
   - {name: shop, upstream: "UPSTREAM", audience: ` + audience + `, bypass: [/healthz, /public/]}
   - {name: admin, upstream: "UPSTREAM", host: admin.localhost}
@@ -49,6 +49,7 @@ func TestRefusals(t *testing.T) {
 		"a wrong service secret":                 {"GET", "/", []string{idHeader, "ci.access", secretHeader, "s3cre"}, 403, ""},
 		"another service's secret":               {"GET", "/", []string{idHeader, "ci.access", secretHeader, "different"}, 403, ""},
 		"an unknown service":                     {"GET", "/", []string{idHeader, "x.access", secretHeader, ""}, 403, ""},
+		"a service without a secret":             {"GET", "/", []string{idHeader, "empty.access"}, 403, ""},
 		"a service secret alone":                 {"GET", "/", []string{secretHeader, "s3cret"}, 403, ""},
 		"an unknown endpoint":                    {"GET", "/cdn-cgi/access/other", nil, 404, ""},
 		"an unclean endpoint":                    {"GET", "/public/../cdn-cgi/access/other", nil, 404, ""},
@@ -80,7 +81,7 @@ func TestRefusals(t *testing.T) {
 
 // Whom Access lets in, and what the application learns of them.
 func TestAdmissions(t *testing.T) {
-	r := start(t, Options{}, everything+"allow_preflight: true\n")
+	r := start(t, Options{}, everything)
 	token := r.login(0, "email", "ada@example.com")
 	r.jar, _ = newJar()
 	for name, test := range map[string]struct {
@@ -99,7 +100,6 @@ func TestAdmissions(t *testing.T) {
 		"a bypassed folder itself":             {"GET", "/public", nil, "", ""},
 		"a bypassed path with a session":       {"GET", "/healthz", []string{"Cookie", "CF_Authorization=" + token}, "", ""},
 		"a bypassed path with a forged header": {"GET", "/healthz", []string{core.TokenHeader, token, core.EmailHeader, "eve@example.com"}, "", ""},
-		"an allowed preflight":                 {"OPTIONS", "/", []string{"Origin", "http://x", "Access-Control-Request-Method", "PUT"}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			response, body := r.send(request(t, test.method, r.app(0)+test.path, "", test.headers...))
@@ -194,7 +194,7 @@ func TestOtherTokensDoNotArrive(t *testing.T) {
 		cookies []string
 		want    []string
 	}{
-		"the second cookie of this application": {"/", []string{"CF_Authorization=x; CF_Authorization_32eafc7626e737aa=" + token}, []string{"CF_Authorization=" + token}},
+		"the second cookie of this application": {"/", []string{"CF_Authorization=x; CF_Authorization_" + audience + "=" + token}, []string{"CF_Authorization=" + token}},
 		"that of another application":           {"/", []string{"a=b; CF_Authorization_1=x;CF_Authorization=" + token + "; c=d"}, []string{"a=b; CF_Authorization=" + token + "; c=d"}},
 		"first, last and without a value":       {"/", []string{"CF_Authorization_=x; CF_Authorization=" + token + ";CF_Authorization_"}, []string{"CF_Authorization=" + token}},
 		"in two fields":                         {"/", []string{"CF_Authorization=" + token, "CF_Authorization_1=x; CF_Authorization_2 =y"}, []string{"CF_Authorization=" + token}},
@@ -257,7 +257,7 @@ applications:
 		}
 	}
 	for _, cookie := range r.jar.Cookies(mustURL(r.app(1))) {
-		if cookie.Name != other.ownCookie() {
+		if cookie.Name != ownCookie+other.Audience {
 			continue
 		}
 		r.jar, _ = newJar()

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/cfaccess/cfaccess/core"
 )
@@ -62,8 +61,8 @@ func start(t *testing.T, o Options, configuration string) *rig {
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
 	}
-	if o.Session == 0 {
-		o.Session = time.Hour
+	if o.State == "" {
+		o.State = filepath.Join(folder, "state.pem")
 	}
 	if configuration == "" {
 		o.Upstream = upstream.URL

@@ -4,37 +4,55 @@
 package dev
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/mail"
 	"net/url"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cfaccess/cfaccess/cmd/cfaccess/internal/server"
 	"github.com/cfaccess/cfaccess/core"
 	"github.com/cfaccess/cfaccess/core/accesstest"
 )
 
-// Options are the flags of the command, whose help explains them. Without a State
-// file there is one for the port below os.UserConfigDir, and none for port 0.
+// Options are the flags of the command, whose help explains them.
 type Options struct {
-	Upstream, Addr, Config, State string
+	Upstream, Addr, Config, State    string
+	EndSessions, FailCerts, Insecure bool
+	Logger                           *slog.Logger
+}
 
-	Session     time.Duration
-	EndSessions bool // of earlier runs: begin with new keys
-	FailCerts   int  // 0: the certs endpoint works
-	Insecure    bool
-	Logger      *slog.Logger
+// config is the configuration file. Only the email of a person is required.
+type config struct {
+	People       []person          // buttons on the login page
+	Services     map[string]string // client secrets by client ID, good for every application
+	Applications []application     // default: one, of the flags
+}
+
+type person struct {
+	Name, Email string         // the name's default is the email's part before the @
+	Groups      []any          // of get-identity: names, or objects of id, name and email
+	Country     string         // two letters; default: US
+	Custom      map[string]any // the claim of this name
 }
 
 // A Server is a local Access with its applications. Its issuer is the URL of the
@@ -67,23 +85,97 @@ func New(o Options) (*Server, error) {
 		}
 		a.server, audiences = s, append(audiences, a.Audience)
 	}
-	if err := s.openTeam(s.url(s.Applications[0].Addr, "")); err != nil {
-		return nil, err
+	if err := s.openTeam(); err != nil {
+		return nil, fmt.Errorf("state file %s: %w; delete it to begin with new keys", s.State, err)
 	}
-	s.failing.Store(o.FailCerts != 0)
+	s.failing.Store(o.FailCerts)
 	s.verifier, err = core.New(core.Config{
 		Team: s.team.Issuer(), Audiences: audiences,
-		Leeway:     -1, // one clock signs and verifies
-		HTTPClient: &http.Client{Transport: s},
-		Logger:     slog.New(slog.DiscardHandler), // it would warn of a local Access
+		Leeway:     -1,                              // one clock signs and verifies
+		HTTPClient: &http.Client{Transport: s.team}, // while the endpoint fails too
+		Logger:     slog.New(slog.DiscardHandler),   // it would warn of a local Access
 	})
 	return s, err
 }
 
-// RoundTrip answers the proxy's own requests for keys, while the endpoint fails too.
-func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
-	body := io.NopCloser(strings.NewReader(string(s.team.Certs())))
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, Request: r}, nil
+// load reads the configuration file, if there is one, and fills in the flags.
+func load(o Options) (c config, err error) {
+	if o.Config != "" {
+		content, err := os.ReadFile(o.Config)
+		if err != nil {
+			return c, err
+		}
+		decoder := yaml.NewDecoder(bytes.NewReader(content))
+		decoder.KnownFields(true)
+		if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) { // EOF: an empty file
+			return c, fmt.Errorf("%s: %w", o.Config, err)
+		}
+	}
+	for i, p := range c.People {
+		if err := p.check(); err != nil {
+			return c, fmt.Errorf("%s: people[%d]: %w", o.Config, i, err)
+		}
+	}
+	if len(c.Applications) == 0 {
+		c.Applications = make([]application, 1)
+	}
+	for i := range c.Applications {
+		a := &c.Applications[i]
+		a.Name, a.Upstream, a.Addr = cmp.Or(a.Name, "app"), cmp.Or(a.Upstream, o.Upstream), cmp.Or(a.Addr, o.Addr)
+		a.Audience = cmp.Or(a.Audience, fmt.Sprintf("%x", sha256.Sum256([]byte("cfaccess dev: "+a.Name))))
+		if a.proxy, err = server.Upstream(a.Upstream, o.Logger, edit); err == nil {
+			err = a.check(o.Insecure, c.Applications[:i])
+		}
+		if err != nil {
+			return c, fmt.Errorf("%s: applications[%d]: %w", cmp.Or(o.Config, "flags"), i, err)
+		}
+	}
+	return c, nil
+}
+
+// check returns the first mistake in a person, of the file or of the login form.
+func (p person) check() error {
+	custom, customErr := json.Marshal(p.Custom)
+	_, groupsErr := json.Marshal(p.Groups)
+	address, mailErr := mail.ParseAddress(p.Email)
+	return cmp.Or(
+		want(mailErr == nil && address.Address == p.Email, "email is not an address such as ada@example.com"),
+		want(p.Country == "" || len(p.Country) == 2 && p.Country == strings.ToUpper(p.Country), "country is not two letters such as GB"),
+		customErr, groupsErr,
+		want(len(custom) <= 2000, "custom has more than 2000 bytes of JSON, and browsers drop large cookies"),
+	)
+}
+
+// want returns an error unless ok.
+func want(ok bool, otherwise string) error {
+	if ok {
+		return nil
+	}
+	return errors.New(otherwise)
+}
+
+// openTeam makes the team, with the keys of the state file or new ones. A file that
+// can't be read stays as it is.
+func (s *Server) openTeam() error {
+	keys, err := os.ReadFile(s.State)
+	if s.EndSessions || errors.Is(err, fs.ErrNotExist) {
+		keys, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	if s.team, err = accesstest.NewLocalTeam(s.url(s.Applications[0].Addr, ""), keys); err != nil {
+		return err
+	}
+	for _, p := range s.People {
+		s.team.SetIdentity(p.Email, p.identity())
+	}
+	return s.saveKeys()
+}
+
+// saveKeys writes the state file.
+func (s *Server) saveKeys() error {
+	return errors.Join(os.MkdirAll(filepath.Dir(s.State), 0o700), os.WriteFile(s.State, s.team.MarshalKeys(), 0o600))
 }
 
 // url returns where a browser on this machine reaches a host of an address.
@@ -128,23 +220,17 @@ func (s *Server) Run(ctx context.Context) error {
 	actions := map[os.Signal]func(){rotateSignal: s.rotateKeys, certsSignal: s.toggleCerts}
 	signal.Notify(signals, rotateSignal, certsSignal)
 	defer signal.Stop(signals)
-	running, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	var servers sync.WaitGroup
-	defer servers.Wait()
+	servers, ctx := errgroup.WithContext(ctx)
 	for addr, listener := range s.listeners {
 		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(addr, w, r) })
-		servers.Go(func() { stop(server.Serve(running, listener, handler, s.Logger)) })
+		servers.Go(func() error { return server.Serve(ctx, listener, handler, s.Logger) })
 	}
 	for {
 		select {
 		case received := <-signals:
 			actions[received]()
-		case <-running.Done():
-			if ctx.Err() != nil {
-				return nil // servers that had to cut off a request are no failure
-			}
-			return context.Cause(running)
+		case <-ctx.Done():
+			return servers.Wait()
 		}
 	}
 }

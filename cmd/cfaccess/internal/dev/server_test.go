@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cfaccess/cfaccess/core"
 )
@@ -54,23 +53,6 @@ func TestRestartKeepsSessions(t *testing.T) {
 	}
 }
 
-func TestStateFileOfTheUser(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("os.UserConfigDir reads XDG_CONFIG_HOME on Linux")
-	}
-	folder := t.TempDir()
-	t.Setenv("XDG_CONFIG_HOME", folder)
-	start(t, Options{}, "")
-	if files, _ := os.ReadDir(folder); len(files) > 0 {
-		t.Errorf("port 0 has a state file: %v", files)
-	}
-	o := Options{Addr: freeAddr(t)}
-	start(t, o, "")
-	if _, err := os.Stat(filepath.Join(folder, "cfaccess", "dev-"+portOf(o.Addr)+".pem")); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestBadStateFiles(t *testing.T) {
 	for name, content := range map[string]string{
 		"no PEM":        "{}",
@@ -102,11 +84,13 @@ func TestBadStarts(t *testing.T) {
 		"the upstream is no URL":   {Options{Addr: "127.0.0.1:0", Upstream: "127.0.0.1:3000"}, nil},
 		"the address is a socket":  {Options{Addr: "unix:/x", Upstream: "http://127.0.0.1:3000"}, nil},
 		"the state file can't be":  {Options{Addr: "127.0.0.1:0", Upstream: "http://127.0.0.1:3000", State: filepath.Join(folder, "file", "state.pem")}, nil},
+		"an AUD tag with space":    {Options{Addr: "127.0.0.1:0", Upstream: "http://127.0.0.1:3000", Config: filepath.Join(folder, "dev.yaml"), State: filepath.Join(folder, "state.pem")}, nil},
 		"the configuration is bad": {Options{Addr: "127.0.0.1:0", Config: "missing.yaml"}, fs.ErrNotExist},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, filepath.Join(folder, "file"), "")
-			test.o.Session, test.o.Logger = time.Hour, slog.New(slog.DiscardHandler)
+			write(t, filepath.Join(folder, "dev.yaml"), "applications: [{audience: '"+audience+" '}]")
+			test.o.Logger = slog.New(slog.DiscardHandler)
 			if _, err := New(test.o); err == nil || test.want != nil && !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
@@ -115,26 +99,24 @@ func TestBadStarts(t *testing.T) {
 }
 
 func TestCertsFail(t *testing.T) {
-	r := start(t, Options{FailCerts: 502}, "")
+	r := start(t, Options{FailCerts: true}, "")
 	status := func() int {
 		response, _ := r.get("/cdn-cgi/access/certs")
 		return response.StatusCode
 	}
-	if got := status(); got != 502 {
-		t.Errorf("certs: %d, want 502", got)
+	if got := status(); got != 503 {
+		t.Errorf("certs: %d, want 503", got)
 	}
+	r.server.rotateKeys()
 	r.login(0, "email", "ada@example.com")
 	if response, _ := r.get("/"); response.StatusCode != http.StatusOK {
 		t.Errorf("the proxy itself: %s", response.Status)
 	}
-	r.server.toggleCerts()
-	if got := status(); got != 200 {
-		t.Errorf("certs again: %d, want 200", got)
-	}
-	r = start(t, Options{}, "")
-	r.server.toggleCerts()
-	if got := status(); got != 503 {
-		t.Errorf("by default: %d, want 503", got)
+	for _, want := range []int{200, 503} {
+		r.server.toggleCerts()
+		if got := status(); got != want {
+			t.Errorf("certs after a toggle: %d, want %d", got, want)
+		}
 	}
 }
 
