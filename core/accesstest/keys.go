@@ -21,10 +21,11 @@ type key struct {
 	certificate []byte // PEM, self-signed
 }
 
-// newKey generates a key of the team domain host, of the size of Access's keys.
-func newKey(host string) *key {
-	return keyOf(host, must(rsa.GenerateKey(rand.Reader, 2048)))
-}
+// newKey generates a key of the team domain host.
+func newKey(host string) *key { return keyOf(host, generate()) }
+
+// generate returns a private key of the size of Access's keys.
+func generate() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) }
 
 // keyOf returns the key of the team domain host that has this private key. The
 // same private key has the same id.
@@ -47,11 +48,12 @@ func keyOf(host string, private *rsa.PrivateKey) *key {
 }
 
 // newKeys generates two keys at the same time: a new team waits for nothing else.
+// The certificate of the current one is never the older one.
 func newKeys(host string) (previous, current *key) {
-	other := make(chan *key, 1)
-	go func() { other <- newKey(host) }()
-	current = newKey(host)
-	return <-other, current
+	private := make(chan *rsa.PrivateKey, 1)
+	go func() { private <- generate() }()
+	newest := generate()
+	return keyOf(host, <-private), keyOf(host, newest) // calls are in this order
 }
 
 // must is for what fails only where the machine does.
