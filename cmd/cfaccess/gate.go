@@ -1,12 +1,12 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cfaccess/cfaccess/cmd/cfaccess/internal/gate"
-	"github.com/cfaccess/cfaccess/core"
 )
 
 func newGateCommand() *cobra.Command {
@@ -20,42 +20,35 @@ func newGateCommand() *cobra.Command {
 		Long: `gate decides about requests to applications that aren't written in Go. A proxy asks
 it at /auth/nginx, /auth/traefik, /auth/caddy or /auth/envoy. With an upstream it
 is a reverse proxy itself. SIGHUP reloads the configuration file.`,
-		Example: `cfaccess gate --team acme --aud TAG --upstream http://127.0.0.1:3000
-cfaccess gate --config gate.yaml
-cfaccess gate check gate.yaml`,
+		Example: `  cfaccess gate --team acme --aud TAG --upstream http://127.0.0.1:3000
+  cfaccess gate --config gate.yaml
+  cfaccess gate check gate.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			options.Logger = slog.New(slog.NewTextHandler(command.ErrOrStderr(), nil))
 			if asJSON {
 				options.Logger = slog.New(slog.NewJSONHandler(command.ErrOrStderr(), nil))
 			}
+			if file == "" && (team == "" || len(audiences) == 0) {
+				return errors.New("want --team and --aud, or TEAM_DOMAIN and POLICY_AUD, or --config")
+			}
 			options.Load = func() (*gate.Config, error) { return gate.Load(file, options.Logger) }
 			if file == "" {
-				if team == "" && audiences == nil {
-					environment, err := core.ConfigFromEnv()
-					if err != nil {
-						return err
-					}
-					team, audiences = environment.Team, environment.Audiences
-				}
-				options.Load = func() (*gate.Config, error) {
-					return gate.Single(team, upstream, audiences, options.Logger)
-				}
+				options.Load = func() (*gate.Config, error) { return gate.Single(team, upstream, audiences, options.Logger) }
 			}
 			return gate.Run(command.Context(), options)
 		},
 	}
+	accessFlags(command, &team, &audiences)
 	flags := command.Flags()
 	flags.StringVar(&options.Addr, "addr", "127.0.0.1:9300", "address to listen on, or unix:PATH")
 	flags.StringVar(&options.MetricsAddr, "metrics-addr", "", "another address of /healthz, /readyz and /metrics; a proxy has them nowhere else")
-	flags.StringVar(&team, "team", "", "team name or domain (default $TEAM_DOMAIN)")
-	flags.StringSliceVar(&audiences, "aud", nil, "AUD tag; may be given several times (default $POLICY_AUD)")
 	flags.StringVar(&upstream, "upstream", "", "URL of the application, for a proxy")
 	flags.StringVar(&file, "config", "", "YAML file with several applications and rules")
 	flags.BoolVar(&asJSON, "json", false, "write the log as JSON")
-	command.MarkFlagsRequiredTogether("team", "aud")
-	command.MarkFlagsMutuallyExclusive("config", "team")
-	command.MarkFlagsMutuallyExclusive("config", "upstream")
+	for _, name := range []string{"team", "aud", "upstream"} {
+		command.MarkFlagsMutuallyExclusive("config", name)
+	}
 	command.AddCommand(&cobra.Command{
 		Use:   "check FILE",
 		Short: "Print every mistake in a configuration file, with its line",
@@ -66,11 +59,7 @@ cfaccess gate check gate.yaml`,
 			if err == nil {
 				_, err = gate.New(config, logger) // warns of odd settings
 			}
-			if err != nil {
-				command.PrintErrln(err)
-				return exitError(2)
-			}
-			return nil
+			return err
 		},
 	})
 	return command

@@ -20,8 +20,8 @@ func TestGateRefusesTheCommandLine(t *testing.T) {
 	t.Setenv("TEAM_DOMAIN", "")
 	t.Setenv("POLICY_AUD", "")
 	for line, want := range map[string]string{ // "": exit status 0
-		"gate":                                        "TEAM_DOMAIN is not set",
-		"gate --team acme":                            "missing [aud]",
+		"gate":                                        "TEAM_DOMAIN and POLICY_AUD",
+		"gate --team acme":                            "TEAM_DOMAIN and POLICY_AUD",
 		"gate --team acme --aud x,y --aud 'z'":        "has quotes in it",
 		"gate --team a.b --aud x":                     "Config.Team",
 		"gate --team acme --aud x --upstream y":       "upstream",
@@ -48,11 +48,12 @@ func TestGateReadsTheEnvironment(t *testing.T) {
 	tag := strings.Repeat("a", 64)
 	t.Setenv("TEAM_DOMAIN", "https://acme.cloudflareaccess.com")
 	for name, row := range map[string]struct{ tags, line, want string }{
-		"no tag":            {"", "gate", "POLICY_AUD is not set"},
-		"a bad tag":         {tag + ", 'b'", "gate", "POLICY_AUD: "},
-		"spaces":            {tag + " " + tag, "gate", "POLICY_AUD: "},
-		"commas":            {tag + ", " + strings.Repeat("b", 64), "gate --addr 127.0.0.1:0", ""},
-		"flags decide then": {"'b'", "gate --team a.b --aud " + tag, "Config.Team"},
+		"no tag":             {"", "gate", "TEAM_DOMAIN and POLICY_AUD"},
+		"a bad tag":          {tag + ", 'b'", "gate", "has quotes in it"},
+		"spaces":             {tag + " " + strings.Repeat("b", 64), "gate --addr 127.0.0.1:0", ""},
+		"commas":             {tag + ", " + strings.Repeat("b", 64), "gate --addr 127.0.0.1:0", ""},
+		"flags decide then":  {"'b'", "gate --team a.b --aud " + tag, "Config.Team"},
+		"one flag is enough": {"", "gate --addr 127.0.0.1:0 --aud " + tag, ""},
 	} {
 		t.Setenv("POLICY_AUD", row.tags)
 		command := newCommand()

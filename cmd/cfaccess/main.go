@@ -51,12 +51,14 @@ func run(ctx context.Context, arguments []string, in io.Reader, out, errs io.Wri
 }
 
 func newCommand() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "cfaccess",
-		Short:         "Tools for applications behind Cloudflare Access",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
+	root := &cobra.Command{Use: "cfaccess", Short: "Tools for applications behind Cloudflare Access", SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(newVerifyCommand(), newKeysCommand(), newDevCommand(), newGateCommand())
 	return root
+}
+
+// accessFlags adds the flags --team and --aud, whose defaults are the environment's.
+func accessFlags(command *cobra.Command, team *string, audiences *[]string) {
+	tags := strings.Fields(strings.ReplaceAll(os.Getenv("POLICY_AUD"), ",", " "))
+	command.Flags().StringVar(team, "team", os.Getenv("TEAM_DOMAIN"), "team `name` or URL (TEAM_DOMAIN)")
+	command.Flags().StringSliceVar(audiences, "aud", tags, "AUD `tag` of the application, or several (POLICY_AUD)")
 }

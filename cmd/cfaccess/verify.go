@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,9 +42,7 @@ tell: keys can't be fetched, or the team or the AUD tag isn't given.`,
 			return map[inspect.Result]error{inspect.Bad: exitError(1), inspect.Unknown: exitError(2)}[report.Result]
 		},
 	}
-	c.Flags().StringVar(&team, "team", os.Getenv("TEAM_DOMAIN"), "team `name` or URL (TEAM_DOMAIN; without it, the token's)")
-	tags := strings.Fields(strings.ReplaceAll(os.Getenv("POLICY_AUD"), ",", " "))
-	c.Flags().StringSliceVar(&audiences, "aud", tags, "AUD `tag` of the application, or several (POLICY_AUD)")
+	accessFlags(c, &team, &audiences)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }

@@ -22,7 +22,7 @@ var budgets = map[string]int{
 	"fiber3access":    170,
 	"otelaccess":      200,
 	"caddyaccess":     180,
-	"cmd/cfaccess":    2300, // four programs in one: verify and keys, dev, gate
+	"cmd/cfaccess":    2000,
 	"examples":        700,
 	"scripts":         2400,
 }

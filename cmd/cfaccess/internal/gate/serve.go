@@ -57,12 +57,11 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		})
 	}
+	handler := g.Authorize()
 	if config.isProxy() {
-		serve(o.Addr, g.Proxy())
-	} else {
-		serve(o.Addr, g.Authorize())
+		handler = g.Proxy()
 	}
-	if o.MetricsAddr != "" {
+	if serve(o.Addr, handler); o.MetricsAddr != "" {
 		serve(o.MetricsAddr, g.Operations())
 	}
 	work.Go(func() error {
