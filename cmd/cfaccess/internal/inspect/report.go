@@ -94,7 +94,7 @@ func Inspect(ctx context.Context, pasted, team string, audiences []string) (*Rep
 		case c.Name == "kid":
 			for _, key := range published.keys() {
 				if key.KID == check.Got {
-					c.Got = key.KID + ", " + key.status
+					c.Want += ": " + key.status
 				}
 			}
 		}
