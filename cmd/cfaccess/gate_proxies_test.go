@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A proxy is one way to put the gate in front of an application.
@@ -16,29 +17,35 @@ type proxy struct {
 	name    string
 	program string // that must be installed; empty if none
 
+	keepsCookie bool // the application gets the token's cookie: see docs/gate.md
+
 	// start starts the proxy with its recipe, the gate, and returns the address for
 	// clients.
 	start func(t *testing.T, s *site) (addr string)
 }
 
 var proxies = []proxy{
-	{"gate", "", func(t *testing.T, s *site) string {
+	{"gate", "", false, func(t *testing.T, s *site) string {
 		addr, _ := startGate(t, s, "    upstream: "+s.app.URL+"\n")
 		return addr
 	}},
-	{"nginx", "nginx", func(t *testing.T, s *site) string {
+	{"nginx", "nginx", false, func(t *testing.T, s *site) string {
 		gate, _ := startGate(t, s, "")
 		return startNginx(t, s.app, gate)
 	}},
-	{"caddy", "caddy", func(t *testing.T, s *site) string {
+	{"caddy", "caddy", false, func(t *testing.T, s *site) string {
 		gate, _ := startGate(t, s, "")
 		return startCaddy(t, s.app, gate)
 	}},
-	{"traefik's contract", "", func(t *testing.T, s *site) string {
+	{"traefik", "traefik", true, func(t *testing.T, s *site) string {
+		gate, _ := startGate(t, s, "")
+		return startTraefik(t, s.app, gate)
+	}},
+	{"traefik's contract", "", true, func(t *testing.T, s *site) string {
 		gate, _ := startGate(t, s, "")
 		return startHandler(t, newTraefik(t, s.app, gate))
 	}},
-	{"envoy's contract", "", func(t *testing.T, s *site) string {
+	{"envoy's contract", "", true, func(t *testing.T, s *site) string {
 		gate, _ := startGate(t, s, "")
 		return startHandler(t, newEnvoy(t, s.app, gate))
 	}},
@@ -79,6 +86,28 @@ func startCaddy(t *testing.T, app *application, gate string) string {
 	command.Env = append(os.Environ(), "HOME="+directory, "XDG_DATA_HOME="+directory, "XDG_CONFIG_HOME="+directory)
 	startProgram(t, addr, command)
 	return addr
+}
+
+func startTraefik(t *testing.T, app *application, gate string) string {
+	t.Helper()
+	addr, file := freeAddress(t), filepath.Join(t.TempDir(), "traefik.yaml")
+	write(t, file, recipe(t, "traefik.yaml", "127.0.0.1:9300", gate, "127.0.0.1:3000", app.Listener.Addr().String()))
+	startProgram(t, addr, exec.Command("traefik", "--entryPoints.web.address="+addr, "--providers.file.filename="+file))
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) { // it listens before it has read the file
+		request := httptest.NewRequest(http.MethodGet, "http://"+addr, nil)
+		request.Host, request.RequestURI = siteHost, ""
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusNotFound {
+			return addr
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("traefik knows no router")
+		}
+	}
 }
 
 // startProgram starts a server and ends it with the test. Its output is shown if
