@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
@@ -33,15 +34,19 @@ func newTeam(t testing.TB) *accesstest.Team {
 	return team
 }
 
-// freeAddress returns a loopback address that nothing listens on.
+// freeAddress returns a loopback address where nothing listens. Its port is none of
+// those that a system gives to connections: another one could take it meanwhile.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		listener, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10000+rand.IntN(20000)))
+		if err == nil {
+			listener.Close()
+			return listener.Addr().String()
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 // whole returns a whole configuration of Caddy, as JSON, for its http app. Caddy
@@ -159,13 +164,18 @@ func site(t testing.TB, team *accesstest.Team, upstream, directives string) (url
 
 // get returns the status and the body of the answer to a request with these header
 // fields, in pairs, which are sent as they are spelled. Those without a value aren't.
+// It tries again without an answer: Caddy cuts connections to a listener that it has
+// just replaced, with this handler and without.
 func get(t testing.TB, url string, fields ...string) (status int, body string) {
 	t.Helper()
-	status, body, err := try(t, url, fields...)
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 20 {
+		if status, body, err = try(t, url, fields...); err == nil {
+			return status, body
+		}
 	}
-	return status, body
+	t.Fatal(err)
+	return 0, ""
 }
 
 // try is get for a request that may get no answer.

@@ -45,6 +45,8 @@ func execute(t *testing.T, input string, arguments ...string) (status int, outpu
 }
 
 func TestVerify(t *testing.T) {
+	t.Setenv("TEAM_DOMAIN", "")
+	t.Setenv("POLICY_AUD", "")
 	team, stranger := newTeam(t), newTeam(t)
 	acme := team.Issuer()
 	const ada = "ada@example.com"

@@ -6,7 +6,7 @@ import (
 	"io"
 	"maps"
 	"math"
-	"net"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -335,12 +335,7 @@ func startPrometheus(t *testing.T, binary, target string) string {
 			t.Fatal(err)
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := fmt.Sprint("127.0.0.1:", 10000+rand.IntN(20000)) // no port that the system gives to connections
 	command := exec.CommandContext(t.Context(), binary, "--config.file="+filepath.Join(folder, "prometheus.yml"),
 		"--storage.tsdb.path="+filepath.Join(folder, "data"), "--web.listen-address="+address, "--log.level=warn")
 	command.Stderr = t.Output()

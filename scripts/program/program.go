@@ -4,6 +4,7 @@ package program
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -21,12 +22,7 @@ type Program struct {
 // Start starts a program with the arguments for a free address, and waits until it
 // listens there.
 func Start(path string, arguments func(addr string) []string) (*Program, error) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	addr := free.Addr().String()
-	free.Close()
+	addr := freeAddress()
 	p := &Program{exec.Command(path, arguments(addr)...), addr}
 	if err := p.Cmd.Start(); err != nil {
 		return nil, err
@@ -42,6 +38,19 @@ func Start(path string, arguments func(addr string) []string) (*Program, error) 
 			return nil, fmt.Errorf("%q: %w", p.Args, err)
 		}
 	}
+}
+
+// freeAddress returns a port that no system gives to connections: another one could
+// take it meanwhile.
+func freeAddress() (addr string) {
+	for range 100 {
+		addr = fmt.Sprint("127.0.0.1:", 10000+rand.IntN(20000))
+		if listener, err := net.Listen("tcp", addr); err == nil {
+			listener.Close()
+			break
+		}
+	}
+	return addr
 }
 
 // Stop kills the program.

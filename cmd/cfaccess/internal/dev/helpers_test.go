@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -203,15 +205,19 @@ func (r *rig) claimsOf(token string) (*core.Claims, error) {
 	return verifier.Verify(r.t.Context(), token)
 }
 
-// freeAddr returns a loopback address that is free now.
+// freeAddr returns an address whose port no system gives to connections: another one
+// could take it meanwhile.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		listener, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10000+rand.IntN(20000)))
+		if err == nil {
+			listener.Close()
+			return listener.Addr().String()
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 func newJar() (http.CookieJar, error) { return cookiejar.New(nil) }

@@ -170,19 +170,26 @@ func (s *Server) openTeam() error {
 	for _, p := range s.People {
 		s.team.SetIdentity(p.Email, p.identity())
 	}
+	if len(keys) > 0 {
+		return nil
+	}
 	return s.saveKeys()
 }
 
-// saveKeys writes the state file.
+// saveKeys writes the state file, which is whole at any time.
 func (s *Server) saveKeys() error {
-	return errors.Join(os.MkdirAll(filepath.Dir(s.State), 0o700), os.WriteFile(s.State, s.team.MarshalKeys(), 0o600))
+	file := s.State + ".new"
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, s.team.MarshalKeys(), 0o600)); err != nil {
+		return err
+	}
+	return os.Rename(file, s.State)
 }
 
 // url returns where a browser on this machine reaches a host of an address.
 func (s *Server) url(addr, host string) string {
 	ip, port, _ := net.SplitHostPort(s.listeners[addr].Addr().String())
-	if s.Insecure {
-		ip = "127.0.0.1" // core takes no other issuer
+	if net.ParseIP(ip).IsUnspecified() {
+		ip = "127.0.0.1"
 	}
 	return "http://" + net.JoinHostPort(cmp.Or(host, ip), port)
 }

@@ -53,6 +53,35 @@ func TestRestartKeepsSessions(t *testing.T) {
 	}
 }
 
+// A start that makes no keys writes none, so that it can't lose any.
+func TestStateFileIsReplacedAsAWhole(t *testing.T) {
+	o := Options{State: filepath.Join(t.TempDir(), "state.pem")}
+	start(t, o, everything).stop()
+	if err := os.Chmod(o.State, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o.EndSessions = true
+	start(t, o, everything).stop()
+	if info, err := os.Stat(o.State); err != nil || runtime.GOOS != "windows" && info.Mode() != 0o600 {
+		t.Errorf("new keys in a state file that others could read: %v, %v", info.Mode(), err)
+	}
+
+	before, _ := os.ReadFile(o.State)
+	if err := os.Mkdir(o.State+".new", 0o700); err != nil { // so no file can be written
+		t.Fatal(err)
+	}
+	again := o
+	again.Addr, again.Upstream, again.Logger = "127.0.0.1:0", "http://127.0.0.1:3000", slog.New(slog.DiscardHandler)
+	if _, err := New(again); err == nil {
+		t.Error("new keys that can't be kept: no error")
+	}
+	if after, err := os.ReadFile(o.State); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the keys are lost: %q, %v", after, err)
+	}
+	o.EndSessions = false
+	start(t, o, everything).stop()
+}
+
 func TestBadStateFiles(t *testing.T) {
 	for name, content := range map[string]string{
 		"no PEM":        "{}",

@@ -77,8 +77,7 @@ func parse(file string, content []byte, logger *slog.Logger) (*Config, error) {
 
 // Single returns the configuration of one application, at every host.
 func Single(team, upstream string, audiences []string, logger *slog.Logger) (*Config, error) {
-	application := Application{Hosts: []string{"*"}, Audiences: audiences, Upstream: upstream}
-	c, m := &Config{Team: team, Applications: []Application{application}}, new(mistakes)
+	c, m := &Config{Team: team, Applications: []Application{{Hosts: []string{"*"}, Audiences: audiences, Upstream: upstream}}}, new(mistakes)
 	c.check(m, logger)
 	return c, errors.Join(m.found...)
 }
@@ -192,7 +191,7 @@ func (m *mistakes) addCore(path string, config core.Config) {
 // empty: without methods a rule would be for all methods, for example.
 func (m *mistakes) read(path string, node *yaml.Node) {
 	m.lines[path] = node.Line
-	if node.Kind == yaml.AliasNode {
+	if node.Kind == yaml.AliasNode && len(node.Alias.Content) == 0 { // other values were read at their anchor
 		node = node.Alias
 	}
 	if node.Kind != yaml.DocumentNode && len(node.Content) == 0 && (node.ShortTag() == "!!null" || strings.TrimSpace(node.Value) == "") {

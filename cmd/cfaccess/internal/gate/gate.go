@@ -97,13 +97,11 @@ func (g *Gate) newVerifier(config core.Config) (*verifier, error) {
 	return &verifier{v, registration}, err
 }
 
-// fetchKeys asks for keys that are missing, and returns the first error.
-func (g *Gate) fetchKeys(ctx context.Context) error {
+// missing returns a verifier that has never had keys, or nil.
+func (g *Gate) missing() *verifier {
 	for _, v := range g.config.Load().verifiers {
 		if v.Stats().KeysFetched.IsZero() {
-			if err := v.Refresh(ctx); err != nil {
-				return err
-			}
+			return v
 		}
 	}
 	return nil

@@ -107,9 +107,13 @@ func TestReload(t *testing.T) {
 	}
 	check("before", "wiki.example.com", ada, 200)
 	check("before", "other.example.com", other, 200)
+	r.reload(t, content, "reloaded the configuration") // after the fetches of the start
 	fetches := team.Fetches()
 
-	r.reload(t, strings.Replace(content, "wiki.example.com", "new.example.com", 1), "reloaded the configuration")
+	r.signal(t, strings.Replace(content, "wiki.example.com", "new.example.com", 1))
+	poll(t, "the new host", func() bool {
+		return status(t, http.DefaultClient, address, "/auth/nginx", "new.example.com", ada) == 200
+	})
 	check("the new host", "new.example.com", ada, 200)
 	check("the old host", "wiki.example.com", ada, 403)
 	if got := team.Fetches(); got != fetches {
@@ -166,7 +170,6 @@ func TestProxyHasItsOperationsElsewhere(t *testing.T) {
 	if got := status(t, http.DefaultClient, addresses[1], "/page", "wiki.example.com", token); got != 404 {
 		t.Errorf("a page on the address of metrics: status %d", got)
 	}
-	start(t, content, Options{Addr: "127.0.0.1:0"}).addresses(t, 1)
 }
 
 func TestForwardAuthenticationHasMetricsElsewhereToo(t *testing.T) {

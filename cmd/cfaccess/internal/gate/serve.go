@@ -44,18 +44,15 @@ func Run(ctx context.Context, o Options) error {
 	work, ctx := errgroup.WithContext(ctx) // if one fails, all end
 	serve := func(address string, handler http.Handler) {
 		listener, err := server.Listen(address)
-		if err == nil {
-			o.Logger.Info("listening", slog.String("address", listener.Addr().String()))
+		if err != nil {
+			work.Go(func() error { return err })
+			return
 		}
+		o.Logger.Info("listening", slog.String("address", listener.Addr().String()))
 		if !server.IsLoopback(address) {
 			o.Logger.Warn("other machines can reach this address, and only the proxy should", slog.String("address", address))
 		}
-		work.Go(func() error {
-			if err == nil {
-				err = server.Serve(ctx, listener, handler, o.Logger)
-			}
-			return err
-		})
+		work.Go(func() error { return server.Serve(ctx, listener, handler, o.Logger) })
 	}
 	handler := g.Authorize()
 	if config.isProxy() {
@@ -65,11 +62,14 @@ func Run(ctx context.Context, o Options) error {
 		serve(o.MetricsAddr, g.Operations())
 	}
 	work.Go(func() error {
-		for {
-			_ = g.fetchKeys(ctx) // otherwise /readyz and the first request do
+		for delay := time.Second; ; delay = min(2*delay, time.Minute) {
+			for v := g.missing(); v != nil && ctx.Err() == nil && v.Refresh(ctx) == nil; v = g.missing() {
+			}
 			select {
 			case <-ctx.Done():
 				return nil
+			case <-time.After(delay):
+				continue
 			case <-hangup:
 			}
 			config, err := o.Load()
@@ -87,12 +87,12 @@ func Run(ctx context.Context, o Options) error {
 }
 
 // Operations serves /healthz, /readyz and /metrics. The gate is ready when every
-// application has had keys. Asking fetches those that are missing.
+// application has had keys.
 func (g *Gate) Operations() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if g.fetchKeys(r.Context()) != nil {
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if g.missing() != nil {
 			http.Error(w, "the signing keys are not known yet", http.StatusServiceUnavailable)
 			return
 		}

@@ -28,7 +28,6 @@ type key struct {
 // a fetch may outlast the call that started it.
 type certs struct{ document atomic.Value } // []byte
 
-// RoundTrip implements http.RoundTripper.
 func (c *certs) RoundTrip(request *http.Request) (*http.Response, error) {
 	if c.document.Load() == nil {
 		response, err := http.DefaultTransport.RoundTrip(request)

@@ -14,10 +14,10 @@ import (
 	"github.com/cfaccess/cfaccess/core"
 )
 
-// Result is the outcome of a check, or of all checks.
+// Result is the outcome of a check, or of all checks: then the worst counts.
 type Result string
 
-// The results. Of all checks together, the worst counts, and Bad is the worst.
+// The results, from the best to the worst.
 const (
 	Good    Result = "good"
 	Unknown Result = "unknown" // there are no keys, or there is nothing to judge by
