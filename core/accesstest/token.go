@@ -33,14 +33,14 @@ func (t *Team) SignUser(aud, email string, options ...Option) string {
 }
 
 // SignService returns the application token of a service token, with the claims
-// that Access gives it: type "app", aud (an array of one), exp, iss, common_name
+// that Access gives it: type "app", aud (one string, unlike a person's), exp, iss, common_name
 // (the client ID), iat and an empty sub. There is no email and no nbf. It
 // expires in 24 hours.
 func (t *Team) SignService(aud, clientID string, options ...Option) string {
 	now := time.Now()
 	return t.sign(map[string]any{
 		"type":        "app",
-		"aud":         []string{aud},
+		"aud":         aud,
 		"exp":         now.Add(lifetime).Unix(),
 		"iss":         t.Issuer(),
 		"common_name": clientID,

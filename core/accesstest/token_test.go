@@ -69,7 +69,7 @@ func TestSignService(t *testing.T) {
 		}
 		expectClaims(t, token, map[string]any{
 			"type":        "app",
-			"aud":         []any{aud},
+			"aud":         aud,
 			"exp":         number(bubbleStart.Unix() + 24*60*60),
 			"iss":         "https://acme.cloudflareaccess.com",
 			"common_name": clientID,
