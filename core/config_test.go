@@ -258,7 +258,7 @@ func TestNewWarnsOfKeysFromElsewhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for range 2 {
 				log := newRig(t, test.change).logged()
-				if warned := strings.Contains(log, "level=WARN") && strings.Contains(log, "keys don't come from the team domain"); warned != test.warns {
+				if warned := strings.Contains(log, "level=WARN") && strings.Contains(log, "keys don't come from cloudflareaccess.com"); warned != test.warns {
 					t.Errorf("logged %q", log)
 				}
 			}

@@ -71,9 +71,9 @@ func (v *Verifier) Explain(ctx context.Context, token string) *Explanation {
 		"iss":  {c.Issuer, v.issuer},
 		"aud":  {strings.Join(c.Audience, ", "), strings.Join(v.audiences, " or ")},
 		"type": {c.Type, "app"},
-		"exp":  {date(c.ExpiresAt), fmt.Sprintf("less than %v ago", v.leeway)},
-		"nbf":  {date(c.NotBefore), fmt.Sprintf("at most %v ahead", v.leeway)},
-		"iat":  {date(c.IssuedAt), fmt.Sprintf("at most %v ahead", v.leeway)},
+		"exp":  {date(c.ExpiresAt), fmt.Sprintf("must be later than %v ago", v.leeway)},
+		"nbf":  {date(c.NotBefore), fmt.Sprintf("must be at most %v ahead", v.leeway)},
+		"iat":  {date(c.IssuedAt), fmt.Sprintf("must be at most %v ahead", v.leeway)},
 	}
 	for _, check := range v.checkClaims(c, tokenType) {
 		add(check.Name, sides[check.Name][0], sides[check.Name][1], check.Err)

@@ -99,9 +99,9 @@ func TestExplainShowsBothSides(t *testing.T) {
 			"iss":  {testIssuer, testIssuer},
 			"aud":  {otherAudience, testAudience},
 			"type": {"app", "app"},
-			"exp":  {"2000-01-02T00:00:00Z", "less than 30s ago"},
-			"nbf":  {"2000-01-01T00:00:00Z", "at most 30s ahead"},
-			"iat":  {"", "at most 30s ahead"},
+			"exp":  {"2000-01-02T00:00:00Z", "must be later than 30s ago"},
+			"nbf":  {"2000-01-01T00:00:00Z", "must be at most 30s ahead"},
+			"iat":  {"", "must be at most 30s ahead"},
 		}
 		for _, check := range r.Explain(t.Context(), signUser(withClaim("aud", otherAudience), withoutClaim("iat"))).Checks {
 			if sides, ok := want[check.Name]; ok && sides != [2]string{check.Got, check.Want} {

@@ -35,7 +35,7 @@ type Verifier struct {
 // New returns a Verifier for the tokens that cfg describes, or an error that
 // names the field with a bad value. It does no network I/O: the keys are
 // fetched when they are first needed, or by [Verifier.Refresh]. It logs a WARN
-// for an audience that is no AUD tag, and where keys don't come from the team domain.
+// for an audience that is no AUD tag, and where keys don't come from cloudflareaccess.com.
 func New(cfg Config) (*Verifier, error) {
 	cfg, issuer, err := cfg.resolve()
 	if err != nil {
@@ -61,7 +61,7 @@ func New(cfg Config) (*Verifier, error) {
 		}
 	}
 	if !strings.HasSuffix(issuer, "."+accessDomain) || cfg.Endpoint != issuer {
-		v.cfg.Logger.Warn("cfaccess: keys don't come from the team domain",
+		v.cfg.Logger.Warn("cfaccess: keys don't come from cloudflareaccess.com",
 			slog.String("issuer", issuer), slog.String("endpoint", cfg.Endpoint))
 	}
 	return v, nil

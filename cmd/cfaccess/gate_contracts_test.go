@@ -36,6 +36,7 @@ func (c *contract) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	removeNamedByConnection(r.Header) // both proxies do, before they ask
 	if !c.prepare(w, r) {
 		return
 	}
@@ -56,6 +57,22 @@ func (c *contract) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.merge(r.Header, answer.Header)
 	c.next(r.Header)
 	c.app.ServeHTTP(w, r)
+}
+
+func removeNamedByConnection(h http.Header) {
+	isUpgrade := false
+	for _, names := range h["Connection"] {
+		for name := range strings.SplitSeq(names, ",") {
+			if name = textproto.TrimString(name); strings.EqualFold(name, "Upgrade") {
+				isUpgrade = true
+			} else {
+				h.Del(name)
+			}
+		}
+	}
+	if h.Del("Connection"); isUpgrade {
+		h.Set("Connection", "Upgrade")
+	}
 }
 
 func newContract(t *testing.T, app *application) *contract {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -234,6 +235,22 @@ func TestOnlyTheTokenIsRemovedFromCookiesBehindEachProxy(t *testing.T) {
 	})
 }
 
+// A proxy removes what Connection names (RFC 9110, section 7.6.1), and must not
+// remove what the gate has set.
+func TestClientCannotRemoveIdentityBehindEachProxy(t *testing.T) {
+	behindEach(t, asItIs, func(t *testing.T, _ proxy, s *site) {
+		got := s.send(t, request{header: []string{
+			inHeader(s.team.SignUser(siteAUD, "ada@example.com")),
+			"Connection: Cf-Access-Authenticated-User-Email, X-Auth-Request-User, Remote-User, close",
+		}}).app.Header
+		for _, name := range []string{"Cf-Access-Authenticated-User-Email", "X-Auth-Request-User", "Remote-User"} {
+			if got.Get(name) != "ada@example.com" {
+				t.Errorf("%s is %q", name, got[name])
+			}
+		}
+	})
+}
+
 func TestWebSocketsPassBehindEachProxy(t *testing.T) {
 	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
 	behindEach(t, asItIs, func(t *testing.T, p proxy, s *site) {
@@ -254,11 +271,12 @@ func TestWebSocketsPassBehindEachProxy(t *testing.T) {
 		}
 
 		// After an upgrade to h2c, other requests would follow without a check.
-		for _, protocol := range []string{"h2c", "h2c, websocket", "TLS/1.0"} {
+		for _, protocol := range []string{"h2c", "h2c, websocket", "TLS/1.0", "h2c\r\nUpgrade: websocket", "websocket\r\nUpgrade: h2c"} {
 			header := []string{"Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQAAP__", "Upgrade: " + protocol}
 			got := s.send(t, request{target: "/public/x", header: header}).app.Header
-			if !strings.HasPrefix(p.name, "traefik") && (got["Upgrade"] != nil || got["Http2-Settings"] != nil) {
-				t.Errorf("the application is asked to upgrade to %q", got["Upgrade"])
+			isWebSocket := slices.Equal(got["Upgrade"], []string{"websocket"})
+			if !strings.HasPrefix(p.name, "traefik") && (got["Upgrade"] != nil && !isWebSocket || got["Http2-Settings"] != nil) {
+				t.Errorf("%q: the application is asked to upgrade to %q", protocol, got["Upgrade"])
 			}
 		}
 

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -86,6 +88,31 @@ func startCaddy(t *testing.T, app *application, gate string) string {
 	command.Env = append(os.Environ(), "HOME="+directory, "XDG_DATA_HOME="+directory, "XDG_CONFIG_HOME="+directory)
 	startProgram(t, addr, command)
 	return addr
+}
+
+// Otherwise Caddy of before July 2026 sometimes uses a connection to the application
+// for a request to the gate, after clients have gone away.
+func TestCaddyKeepsNoConnectionToTheGate(t *testing.T) {
+	program(t, "caddy")
+	var connections atomic.Int64
+	gate := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	gate.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	gate.Start()
+	t.Cleanup(gate.Close)
+	s := &site{app: newApplication(t)}
+	s.addr = startCaddy(t, s.app, gate.Listener.Addr().String())
+	for range 3 {
+		if got := s.send(t, request{}); got.status != http.StatusOK {
+			t.Fatalf("status %d", got.status)
+		}
+	}
+	if got := connections.Load(); got != 3 {
+		t.Errorf("%d connections to the gate for 3 requests", got)
+	}
 }
 
 func startTraefik(t *testing.T, app *application, gate string) string {

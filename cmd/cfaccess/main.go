@@ -43,7 +43,7 @@ func run(ctx context.Context, arguments []string, in io.Reader, out, errs io.Wri
 		return int(status)
 	}
 	if err != nil {
-		text := strings.TrimPrefix(err.Error(), "cfaccess: ")
+		text := strings.NewReplacer("cfaccess: ", "", "Config.", "").Replace(err.Error())
 		fmt.Fprintln(errs, "cfaccess:", token.ReplaceAllString(text, "(a token)"))
 		return 2
 	}

@@ -34,7 +34,7 @@ func keyOf(host string, private *rsa.PrivateKey) *key {
 	now := time.Now()
 	template := &x509.Certificate{
 		Subject:   pkix.Name{CommonName: host},
-		NotBefore: now.Add(-time.Hour),
+		NotBefore: now,
 		NotAfter:  now.AddDate(1, 0, 0),
 	}
 	certificate := must(x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private))

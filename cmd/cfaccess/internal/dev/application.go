@@ -48,7 +48,7 @@ func (a *application) check(isInsecure bool, earlier []application) error {
 	isBad := func(path string) bool { return !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "*?#") }
 	isSame := func(b application) bool { return b.Audience == a.Audience || b.Addr == a.Addr && b.Host == a.Host }
 	return cmp.Or(
-		want(isInsecure || server.IsLoopback(a.Addr), "addr is not on loopback: only --i-know-this-is-not-secure allows it"),
+		want(isInsecure || server.IsLoopback(a.Addr), "addr is no loopback address with a port, such as 127.0.0.1:8000: only --i-know-this-is-not-secure allows it"),
 		want(len(a.Audience) == 64 && strings.Trim(a.Audience, "0123456789abcdef") == "", "audience is not an AUD tag: 64 lower-case hex digits"),
 		want(a.Host == strings.ToLower(a.Host) && !strings.ContainsAny(a.Host, ":/ "), "host is not a lower-case name without a port"),
 		want(!slices.ContainsFunc(a.Bypass, isBad), "bypass has a path with a wildcard or without a slash in front"),

@@ -73,10 +73,10 @@ func TestBadFiles(t *testing.T) {
 		"not YAML":                   {app + "people: [\n", "line 3: "},
 		"a key twice":                {app + app, "line 3: "},
 		"two mistakes":               {app + "a: 1\nb: 1\n", "line 4: field b"},
-		"no upstream":                {"applications:\n- name: x\n", "applications[0]: want an upstream such as"},
-		"an upstream":                {"applications:\n- {upstream: '127.0.0.1:3000'}\n", "applications[0]: want an upstream such as"},
-		"an address":                 {"applications:\n- {upstream: http://x, addr: 0.0.0.0:80}\n", "applications[0]: addr is not on loopback"},
-		"an address without a host":  {"applications:\n- {upstream: http://x, addr: ':80'}\n", "applications[0]: addr is not on loopback"},
+		"no upstream":                {"applications:\n- name: x\n", "applications[0]: want an upstream without a path"},
+		"an upstream":                {"applications:\n- {upstream: '127.0.0.1:3000'}\n", "applications[0]: want an upstream without a path"},
+		"an address":                 {"applications:\n- {upstream: http://x, addr: 0.0.0.0:80}\n", "applications[0]: addr is no loopback address with a port"},
+		"an address without a host":  {"applications:\n- {upstream: http://x, addr: ':80'}\n", "applications[0]: addr is no loopback address with a port"},
 		"a host with a port":         {"applications:\n- {upstream: http://x, host: 'x:80'}\n", "applications[0]: host is not a"},
 		"a bypass without a slash":   {"applications:\n- {upstream: http://x, bypass: [/a, b]}\n", "applications[0]: bypass has a path"},
 		"a bypass with a wildcard":   {"applications:\n- {upstream: http://x, bypass: [/a/*]}\n", "applications[0]: bypass has a path"},
@@ -109,8 +109,8 @@ func TestBadFlags(t *testing.T) {
 		o    Options
 		want string
 	}{
-		"no upstream":             {Options{}, "flags: applications[0]: want an upstream such as"},
-		"an empty file":           {Options{Config: empty}, "applications[0]: want an upstream such as"},
+		"no upstream":             {Options{}, "flags: applications[0]: want an upstream without a path"},
+		"an empty file":           {Options{Config: empty}, "applications[0]: want an upstream without a path"},
 		"a file that isn't there": {Options{Config: "missing.yaml"}, "open missing.yaml"},
 		"another address":         {Options{Upstream: upstream, Addr: "192.0.2.1:80"}, "--i-know-this-is-not-secure"},
 		"every address":           {Options{Upstream: upstream, Addr: ":8000"}, "--i-know-this-is-not-secure"},

@@ -223,7 +223,7 @@ func (s *Server) WriteEnvironment(w io.Writer) {
 
 // Run serves and acts on signals until ctx ends, or until a listener fails.
 func (s *Server) Run(ctx context.Context) error {
-	signals := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 9)
 	actions := map[os.Signal]func(){rotateSignal: s.rotateKeys, certsSignal: s.toggleCerts}
 	signal.Notify(signals, rotateSignal, certsSignal)
 	defer signal.Stop(signals)

@@ -195,7 +195,7 @@ func (m *mistakes) read(path string, node *yaml.Node) {
 		node = node.Alias
 	}
 	if node.Kind != yaml.DocumentNode && len(node.Content) == 0 && (node.ShortTag() == "!!null" || strings.TrimSpace(node.Value) == "") {
-		m.add(path, "a value is empty")
+		m.add(path, "empty: %s", path)
 	}
 	for i, child := range node.Content {
 		switch {

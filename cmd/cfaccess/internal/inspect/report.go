@@ -79,7 +79,6 @@ func Inspect(ctx context.Context, pasted, team string, audiences []string) (*Rep
 	if err != nil {
 		return nil, err
 	}
-
 	for _, check := range v.Explain(ctx, token).Checks {
 		c := Check{Name: check.Name, Result: Good, Got: check.Got, Want: check.Want}
 		switch {

@@ -11,6 +11,13 @@ import (
 	"time"
 )
 
+// transport is one for all, so that a reload keeps its connections.
+var transport = &http.Transport{
+	DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+	MaxIdleConnsPerHost: 100, IdleConnTimeout: 30 * time.Second,
+	DisableCompression: true, // the client's Accept-Encoding counts
+}
+
 // Upstream returns a reverse proxy to the server at a URL such as
 // "http://127.0.0.1:3000", without a path. WebSockets, streams and large bodies
 // pass. The upstream sees the client's Host, path and query as they came.
@@ -22,15 +29,10 @@ func Upstream(rawURL string, logger *slog.Logger, edit func(*httputil.ProxyReque
 	target, err := url.Parse(rawURL)
 	if err != nil || target.Scheme != "http" && target.Scheme != "https" || target.Host == "" || target.User != nil ||
 		strings.Trim(target.Path, "/")+target.RawQuery+target.Fragment != "" {
-		return nil, errors.New("want an upstream such as http://127.0.0.1:3000") // the URL may have a password
+		return nil, errors.New("want an upstream without a path, such as http://127.0.0.1:3000") // the URL may have a password
 	}
 	return &httputil.ReverseProxy{
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-			MaxIdleConnsPerHost: 100,
-			IdleConnTimeout:     30 * time.Second,
-			DisableCompression:  true, // the client's Accept-Encoding counts
-		},
+		Transport:     transport,
 		FlushInterval: -1,
 		ErrorLog:      slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -55,7 +57,7 @@ func Upstream(rawURL string, logger *slog.Logger, edit func(*httputil.ProxyReque
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() != nil {
-				return // the client has gone
+				panic(http.ErrAbortHandler) // the client has gone: no status 200 without a body
 			}
 			logger.WarnContext(r.Context(), "upstream failed", slog.String("upstream", target.Host), slog.Any("error", err))
 			http.Error(w, "the application behind this proxy does not answer", http.StatusBadGateway)

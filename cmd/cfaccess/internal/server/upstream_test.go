@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -95,5 +96,59 @@ func TestFoldName(t *testing.T) {
 		if got := FoldName(name); got != want {
 			t.Errorf("%q is %q, want %q", name, got, want)
 		}
+	}
+}
+
+func newProxy(t *testing.T, app *httptest.Server) *httptest.Server {
+	t.Helper()
+	proxy, err := Upstream(app.URL, slog.New(slog.DiscardHandler), func(*httputil.ProxyRequest) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(proxy)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// A reload makes new proxies, and must not leave the connections of the old ones.
+func TestProxiesShareConnections(t *testing.T) {
+	var connections atomic.Int64
+	app := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	app.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	app.Start()
+	t.Cleanup(app.Close)
+	for range 3 {
+		response, err := http.Get(newProxy(t, app).URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+	}
+	if got := connections.Load(); got != 1 {
+		t.Errorf("%d connections, want 1", got)
+	}
+}
+
+// A client that only sends no more must not read an empty page.
+func TestNoAnswerForAClientThatIsGone(t *testing.T) {
+	app := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(app.Close)
+	connection, err := net.Dial("tcp", newProxy(t, app).Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	if _, err := io.WriteString(connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := connection.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := io.ReadAll(connection); len(answer) > 0 || err != nil {
+		t.Errorf("answer %q, %v", answer, err)
 	}
 }
