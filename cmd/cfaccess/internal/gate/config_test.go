@@ -152,7 +152,7 @@ func FuzzConfig(f *testing.F) {
 		config, err := parse("f", []byte(content), slog.New(slog.DiscardHandler))
 		if err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\nf:") {
-				if !regexp.MustCompile(`^(f:)?[1-9]\d*: |^f: yaml: (unmarshal errors:\n  )?line [1-9]|^f: yaml: (unknown anchor|anchor .* contains itself)`).MatchString(line) {
+				if !regexp.MustCompile(`^(f:)?[1-9]\d*: |^f: yaml: `).MatchString(line) {
 					t.Errorf("no line in %q", line)
 				}
 			}
