@@ -77,16 +77,19 @@ func startGate(t *testing.T, s *site, more string) (addr string, stop func()) {
 	addr = freeAddress(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
-	status := 0
+	status, printed := 0, new(output) // a fetch of keys may write after the test
 	go func() {
 		defer close(ended)
-		status = run(ctx, []string{"gate", "--addr", addr, "--config", file}, nil, t.Output(), t.Output())
+		status = run(ctx, []string{"gate", "--addr", addr, "--config", file}, nil, printed, printed)
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		<-ended
 		if status != 0 {
 			t.Errorf("the gate ended with status %d", status)
+		}
+		if t.Failed() {
+			t.Logf("the gate printed:\n%s", printed)
 		}
 	})
 	t.Cleanup(stop)
